@@ -1,0 +1,36 @@
+"""A flush clock rang: turn all that changed in a bucket into invalidations, once."""
+
+import time
+from functools import partial
+from typing import Any
+from uuid import uuid4
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from cdn import clients, clocks, flushes, settings
+from cdn.clocks import Clock
+from cdn.flushes import Pace
+from cdn.ledger import Ledger
+from cdn.settings import SendInvalidationsSettings
+
+logger = Logger()
+
+
+@logger.inject_lambda_context
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Take one step of each rung flush; a row of the ledger says which step that is."""
+    told = settings.read(SendInvalidationsSettings)
+    desk = flushes.Desk(
+        ledger=Ledger(clients.dynamodb(), told.ledger_table),
+        cloudfront=clients.cloudfront(),
+        s3=clients.s3(),
+        watch_clock=Clock(clients.sqs(), told.watch_clock_url),
+        pace=Pace(told.quiet_period_s * 1000, told.longest_wait_s * 1000),
+        now=time.time,
+        token=lambda: uuid4().hex,
+    )
+    rungs = clocks.answer(event["Records"], partial(flushes.step, desk), now=time.time)
+    for rung in rungs:
+        logger.info("flush looked at", bucket=rung.row_id, due_ms=rung.due_ms, error=rung.error)
+    return clocks.set_again(Clock(clients.sqs(), told.flush_clock_url), rungs, now=time.time)

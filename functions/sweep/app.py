@@ -1,0 +1,28 @@
+"""On a schedule: ring again for whatever should have rung long ago."""
+
+import time
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from cdn import clients, settings, sweeping
+from cdn.clocks import Clock
+from cdn.ledger import Ledger
+from cdn.settings import SweepSettings
+
+logger = Logger()
+
+
+@logger.inject_lambda_context
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Find the overdue rows of the ledger and ring their clocks."""
+    told = settings.read(SweepSettings)
+    rung = sweeping.ring_overdue(
+        Ledger(clients.dynamodb(), told.ledger_table),
+        flush_clock=Clock(clients.sqs(), told.flush_clock_url),
+        watch_clock=Clock(clients.sqs(), told.watch_clock_url),
+        now=time.time,
+    )
+    logger.info("swept", rung=rung)
+    return {"rung": rung}

@@ -1,0 +1,34 @@
+"""A watch clock rang: look once at what CloudFront is doing, and announce it if it is done."""
+
+import time
+from functools import partial
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from cdn import clients, clocks, settings, watches
+from cdn.announcements import Audience
+from cdn.clocks import Clock
+from cdn.ledger import Ledger
+from cdn.settings import WatchDeploymentSettings
+
+logger = Logger()
+
+
+@logger.inject_lambda_context
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Take one look for each rung watch."""
+    told = settings.read(WatchDeploymentSettings)
+    watch_clock = Clock(clients.sqs(), told.watch_clock_url)
+    desk = watches.Desk(
+        ledger=Ledger(clients.dynamodb(), told.ledger_table),
+        cloudfront=clients.cloudfront(),
+        watch_clock=watch_clock,
+        now=time.time,
+    )
+    audience = Audience(clients.events(), told.event_bus_name, clients.sns(), told.topic_arn)
+    rungs = clocks.answer(event["Records"], partial(watches.look, desk, audience), now=time.time)
+    for rung in rungs:
+        logger.info("watch looked at", watch=rung.row_id, due_ms=rung.due_ms, error=rung.error)
+    return clocks.set_again(watch_clock, rungs, now=time.time)

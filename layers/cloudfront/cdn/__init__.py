@@ -1,0 +1,1 @@
+"""CloudFront Autopilot's helpers: the only place that knows CloudFront's shapes."""

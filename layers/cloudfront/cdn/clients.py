@@ -1,0 +1,65 @@
+"""The only maker of boto3 clients: each is made when first asked for, once a sandbox."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.config import Config
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudfront import CloudFrontClient
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_events import EventBridgeClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sns import SNSClient
+    from mypy_boto3_sqs import SQSClient
+
+_TIMEOUTS = Config(connect_timeout=3, read_timeout=15)
+
+# One attempt: botocore would sleep between attempts, in a Lambda that is paid by the
+# millisecond. Whoever is refused sets its clock later instead.
+_ONE_ATTEMPT = Config(retries={"total_max_attempts": 1, "mode": "standard"})
+
+
+@cache
+def cloudfront() -> CloudFrontClient:
+    """Speak to CloudFront, with one attempt a call."""
+    return boto3.client("cloudfront", config=_TIMEOUTS.merge(_ONE_ATTEMPT))
+
+
+@cache
+def dynamodb() -> DynamoDBClient:
+    """Speak to DynamoDB."""
+    return boto3.client("dynamodb", config=_TIMEOUTS)
+
+
+@cache
+def events() -> EventBridgeClient:
+    """Speak to EventBridge."""
+    return boto3.client("events", config=_TIMEOUTS)
+
+
+@cache
+def s3() -> S3Client:
+    """Speak to S3."""
+    return boto3.client("s3", config=_TIMEOUTS)
+
+
+@cache
+def sns() -> SNSClient:
+    """Speak to SNS."""
+    return boto3.client("sns", config=_TIMEOUTS)
+
+
+@cache
+def sqs() -> SQSClient:
+    """Speak to SQS."""
+    return boto3.client("sqs", config=_TIMEOUTS)
+
+
+def forget() -> None:
+    """Drop every client, so that the next ones come from the session of that moment."""
+    for make in (cloudfront, dynamodb, events, s3, sns, sqs):
+        make.cache_clear()

@@ -1,0 +1,80 @@
+"""The fewest items that cover what changed and evict nothing that did not."""
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Cover:
+    """Keys to name one by one, and prefixes under which every key changed."""
+
+    keys: tuple[str, ...]
+    prefixes: tuple[str, ...]
+
+
+def fold(
+    dirty: Iterable[str],
+    *,
+    listed: Callable[[str], Sequence[str] | None],
+    foldable: Callable[[str], bool],
+) -> Cover:
+    """
+    Cover the keys *dirty*, folding siblings where a listing shows that all of them changed.
+
+    Only the branching nodes of the changed keys' trie can be useful prefixes, so those are
+    all that is looked at, from the top down.
+
+    Args:
+        listed:
+            All keys that start with a prefix, sorted, or None when there are too many to list.
+            Asked once a branch: what lies below a listing is read from it.
+        foldable:
+            Whether a wildcard over a prefix would touch nothing but these keys.
+
+    >>> bucket = ["css/a", "css/b", "js/a", "js/b"]
+    >>> def listed(prefix): return [key for key in bucket if key.startswith(prefix)]
+    >>> fold(["css/a", "css/b", "js/a"], listed=listed, foldable=lambda prefix: True)
+    Cover(keys=('js/a',), prefixes=('css/',))
+    """
+    keys: list[str] = []
+    prefixes: list[str] = []
+    branches: list[tuple[list[str], Sequence[str] | None]] = [(sorted(set(dirty)), None)]
+    while branches:
+        branch, known = branches.pop()
+        if len(branch) < 2:  # noqa: PLR2004  # one key has no sibling to be folded with
+            keys += branch
+            continue
+        prefix = _shared_start(branch[0], branch[-1])
+        if known is None:
+            known = listed(prefix)
+        if known is not None and foldable(prefix) and not _any_clean(known, branch, prefix):
+            prefixes.append(prefix)
+        else:
+            branches += [(child, known) for child in _children(branch, len(prefix))]
+    return Cover(tuple(sorted(keys)), tuple(sorted(prefixes)))
+
+
+def _shared_start(first: str, last: str) -> str:
+    pairs = enumerate(zip(first, last, strict=False))
+    return first[
+        : next((at for at, (one, other) in pairs if one != other), min(len(first), len(last)))
+    ]
+
+
+def _any_clean(known: Sequence[str], branch: Sequence[str], prefix: str) -> bool:
+    start = bisect_left(known, prefix)
+    changed = set(branch)
+    for at in range(start, len(known)):
+        if not known[at].startswith(prefix):
+            return False
+        if known[at] not in changed:
+            return True
+    return False
+
+
+def _children(branch: Sequence[str], depth: int) -> list[list[str]]:
+    children: dict[str, list[str]] = {}
+    for key in branch:
+        children.setdefault(key[depth : depth + 1], []).append(key)
+    return list(children.values())

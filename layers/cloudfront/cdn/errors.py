@@ -1,0 +1,46 @@
+"""Every error that the layer raises on purpose.
+
+CdnError                      superclass of all, never raised directly
+├── SettingError              a deploy-time mistake; retrying cannot help
+├── MessageError              a message that nobody here can read; set it aside
+├── TryAgainError             AWS is busy; come back when the clock rings again
+└── DistributionGoneError     what we act on was deleted; stop
+"""
+
+
+class CdnError(Exception):
+    """Superclass of all errors here; never raised directly."""
+
+
+class SettingError(CdnError):
+    """An environment variable is unset, empty or not what it must be."""
+
+    def __init__(self, name: str, expected: str) -> None:
+        super().__init__(f"environment variable {name} must be {expected}")
+        self.name = name
+        self.expected = expected
+
+
+class MessageError(CdnError):
+    """A message is not of any form that is understood; *reason* says what was found."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class TryAgainError(CdnError):
+    """AWS refused for now (*code*); the same request may be made again later."""
+
+    def __init__(self, operation: str, code: str) -> None:
+        super().__init__(f"{operation} was refused for now: {code}")
+        self.operation = operation
+        self.code = code
+
+
+class DistributionGoneError(CdnError):
+    """The distribution does not exist (any more)."""
+
+    def __init__(self, distribution_id: str) -> None:
+        super().__init__(f"distribution {distribution_id} does not exist")
+        self.distribution_id = distribution_id

@@ -1,0 +1,125 @@
+"""What to invalidate for a set of changes: one plan, cut into batches that CloudFront takes."""
+
+import json
+import zlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from cdn import coverage, paths
+from cdn.routes import Route
+
+# Far under what CloudFront lets be in progress (3,000 items, 15 of them wildcards, by its
+# service quotas), so that a batch fits beside others and beside what people send by hand.
+_MOST_ITEMS = 1_000
+_MOST_WILDCARDS = 10
+
+# A DynamoDB item ends at 400 kB; a path may have 4,000 characters.
+_MOST_BYTES = 300_000
+
+NO_ROUTE = "no enabled distribution serves it"
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The items of one CreateInvalidation call."""
+
+    distribution_id: str
+    items: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Batches that cover what changed, and why a key is in none of them."""
+
+    batches: tuple[Batch, ...]
+    skipped: dict[str, str] = field(default_factory=dict)
+
+
+Listed = Callable[[str], Sequence[str] | None]
+
+
+def make(keys: Iterable[str], *, routes: Iterable[Route], listed: Listed) -> Plan:
+    """
+    Cover *keys* on every route that reaches them.
+
+    Args:
+        listed: All keys of the bucket under a prefix, sorted; None when too many to list.
+    """
+    keys = frozenset(keys)
+    reached = set[str]()
+    unnamed: dict[str, str] = {}
+    items: dict[str, set[str]] = {}
+    for route in routes:
+        here = sorted(key for key in keys if route.reaches(key))
+        reached.update(here)
+        cover = coverage.fold(here, listed=listed, foldable=route.foldable)
+        wanted = {alias for key in here for alias in route.aliases(key)}
+        wanted.update(filter(None, map(route.wildcard, cover.prefixes)))
+        for key in cover.keys:
+            path = route.path(key)
+            if reason := paths.why_not(path):
+                unnamed[key] = reason
+            else:
+                wanted.add(path)
+        if wanted:
+            items.setdefault(route.distribution.id, set()).update(wanted)
+    return Plan(
+        batches=tuple(
+            batch
+            for distribution_id in sorted(items)
+            for batch in _cut(distribution_id, without_covered(items[distribution_id]))
+        ),
+        skipped=unnamed | dict.fromkeys(sorted(keys - reached), NO_ROUTE),
+    )
+
+
+def without_covered(items: Iterable[str]) -> list[str]:
+    """
+    Drop the items that a wildcard among them covers, and sort the rest.
+
+    >>> without_covered(["/a/b.css", "/a/*", "/", "/a/b/*", "/index.html"])
+    ['/', '/a/*', '/index.html']
+    """
+    kept: list[str] = []
+    widest: str | None = None
+    # In the order of their stems, all that a wildcard covers follows it at once.
+    for item in sorted(set(items), key=lambda item: (_stem(item), not paths.is_wildcard(item))):
+        if widest is not None and _stem(item).startswith(widest):
+            continue
+        kept.append(item)
+        if paths.is_wildcard(item):
+            widest = _stem(item)
+    return sorted(kept)
+
+
+def pack(items: Sequence[str]) -> bytes:
+    """
+    Compress a batch's items for its row.
+
+    >>> unpack(pack(["/a", "/b*"]))
+    ['/a', '/b*']
+    """
+    return zlib.compress(json.dumps(items).encode())
+
+
+def unpack(blob: bytes) -> list[str]:
+    """Read back what `pack` wrote."""
+    items: list[str] = json.loads(zlib.decompress(blob))
+    return items
+
+
+def _stem(item: str) -> str:
+    return item.removesuffix("*")
+
+
+def _cut(distribution_id: str, items: Sequence[str]) -> list[Batch]:
+    batches: list[list[str]] = []
+    room = (0, 0, 0)
+    for item in items:
+        wildcards = int(paths.is_wildcard(item))
+        room = (room[0] - 1, room[1] - wildcards, room[2] - len(item))
+        if min(room) < 0:
+            batches.append([])
+            room = (_MOST_ITEMS - 1, _MOST_WILDCARDS - wildcards, _MOST_BYTES - len(item))
+        batches[-1].append(item)
+    return [Batch(distribution_id, tuple(batch)) for batch in batches]

@@ -1,0 +1,161 @@
+"""Which viewer paths lead to an object of a bucket, distribution by distribution."""
+
+import re
+from dataclasses import dataclass
+from functools import cache
+
+from cdn import paths
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a distribution fetches from: a host name, and the path put before the viewer's."""
+
+    id: str
+    domain_name: str
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Behavior:
+    """The first behavior whose *pattern* matches a path decides; the last one matches all."""
+
+    pattern: str
+    origin_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """As much of a distribution's configuration as says which object a path means."""
+
+    id: str
+    origins: tuple[Origin, ...]
+    behaviors: tuple[Behavior, ...]
+    default_root_object: str = ""
+
+
+_S3_HOST = re.compile(
+    r"""
+    (?P<bucket>.+?) \.
+    (?: s3-website [.-] [a-z0-9-]+            # bucket.s3-website-region, bucket.s3-website.region
+      | s3 (?: -fips )? (?: \.dualstack )? (?: \. [a-z]{2}[a-z0-9-]*-\d )?     # bucket.s3[.region]
+      | s3 - [a-z]{2}[a-z0-9-]*-\d                                            # bucket.s3-region
+    )
+    \.amazonaws\.com (?: \.cn )?
+    """,
+    re.VERBOSE,
+)
+
+
+def bucket_of(domain_name: str) -> str | None:
+    """
+    Name the bucket that an origin's *domain_name* stands for, or None when it is none.
+
+    >>> bucket_of("site.s3.eu-central-1.amazonaws.com"), bucket_of("a.b.s3.amazonaws.com")
+    ('site', 'a.b')
+    >>> bucket_of("api.example.com")
+    """
+    match = _S3_HOST.fullmatch(domain_name.lower())
+    return match["bucket"] if match else None
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One way from a distribution's viewers into a bucket: an origin, behind behaviors."""
+
+    distribution: Distribution
+    origin: Origin
+
+    @property
+    def key_prefix(self) -> str:
+        """
+        What the keys of this route start with: the OriginPath as S3 spells it.
+
+        >>> site = Origin("site", "site.s3.amazonaws.com", "/v2")
+        >>> Route(Distribution("E1", (site,), ()), site).key_prefix
+        'v2/'
+        """
+        return f"{self.origin.path.strip('/')}/" if self.origin.path.strip("/") else ""
+
+    def reaches(self, key: str) -> bool:
+        """Tell whether viewers can reach *key* by this route."""
+        if not key.startswith(self.key_prefix):
+            return False
+        bare = key.removeprefix(self.key_prefix)
+        # Whether patterns meet the path as sent or decoded is not documented: either counts.
+        return self._leads_here(f"/{bare}") or self._leads_here(paths.of_key(bare))
+
+    def path(self, key: str) -> str:
+        """
+        Write the path by which viewers ask for *key*, which this route reaches.
+
+        >>> site = Origin("site", "site.s3.amazonaws.com", "/v2")
+        >>> Route(Distribution("E1", (site,), ()), site).path("v2/a b.css")
+        '/a%20b.css'
+        """
+        return paths.of_key(key.removeprefix(self.key_prefix))
+
+    def aliases(self, key: str) -> tuple[str, ...]:
+        """Name the further paths that show *key*: the root, where it is the default object."""
+        bare = key.removeprefix(self.key_prefix)
+        return ("/",) if bare and bare == self.distribution.default_root_object else ()
+
+    def wildcard(self, prefix: str) -> str | None:
+        """
+        Name everything under key *prefix*, or nothing if that would name other origins' paths.
+
+        >>> site = Origin("site", "site.s3.amazonaws.com")
+        >>> behaviors = (Behavior("/api/*", ("api",)), Behavior("*", ("site",)))
+        >>> route = Route(Distribution("E1", (site,), behaviors), site)
+        >>> route.wildcard("css/"), route.wildcard("a"), route.wildcard("")
+        ('/css/*', None, None)
+        """
+        # A prefix that ends inside the OriginPath would name more than this route's keys.
+        if not prefix.startswith(self.key_prefix):
+            return None
+        start = self.path(prefix)
+        owned = self._owns(start) and paths.why_not(f"{start}*") is None
+        return f"{start}*" if owned else None
+
+    def foldable(self, prefix: str) -> bool:
+        """Tell whether `wildcard` has a name for everything under *prefix*."""
+        return self.wildcard(prefix) is not None
+
+    def _owns(self, start: str) -> bool:
+        for behavior in self.distribution.behaviors:
+            literal, *rest = re.split(r"([*?])", _absolute(behavior.pattern))
+            if self.origin.id in behavior.origin_ids:
+                if start.startswith(literal) and rest == ["*", ""]:
+                    return True
+            elif literal.startswith(start) or start.startswith(literal):
+                return False
+        return False
+
+    def _leads_here(self, path: str) -> bool:
+        for behavior in self.distribution.behaviors:
+            if _matcher(behavior.pattern).fullmatch(path):
+                return self.origin.id in behavior.origin_ids
+        return False
+
+
+def into(bucket: str, distributions: tuple[Distribution, ...]) -> list[Route]:
+    """List every route into *bucket*."""
+    return [
+        Route(distribution, origin)
+        for distribution in distributions
+        for origin in distribution.origins
+        if bucket_of(origin.domain_name) == bucket
+    ]
+
+
+def _absolute(pattern: str) -> str:
+    return pattern if pattern.startswith(("/", "*")) else f"/{pattern}"
+
+
+@cache
+def _matcher(pattern: str) -> re.Pattern[str]:
+    # `*` is any run of characters and `?` any one; case counts; a leading slash is implied:
+    # https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/DownloadDistValuesCacheBehavior.html
+    wild = {"*": ".*", "?": "."}
+    parts = (wild.get(char, re.escape(char)) for char in _absolute(pattern))
+    return re.compile("".join(parts), re.DOTALL)

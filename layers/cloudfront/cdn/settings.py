@@ -1,0 +1,83 @@
+"""What each function is told by its environment; the only reader of `os.environ`.
+
+A field's upper-cased name is the variable's name, so that template and code grep together.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import TypeVar
+
+from cdn.errors import SettingError
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeUploadSettings:
+    """Where changes are noted, and when the flush that they cause is due."""
+
+    ledger_table: str
+    flush_clock_url: str
+    quiet_period_s: int
+    longest_wait_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class SendInvalidationsSettings:
+    """When a flush is due, and where its rows and clocks live."""
+
+    ledger_table: str
+    flush_clock_url: str
+    watch_clock_url: str
+    quiet_period_s: int
+    longest_wait_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class WatchDeploymentSettings:
+    """Where watches live, and where their ends are announced."""
+
+    ledger_table: str
+    watch_clock_url: str
+    topic_arn: str
+    event_bus_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class SweepSettings:
+    """Where overdue rows are found, and the clocks that ring for them."""
+
+    ledger_table: str
+    flush_clock_url: str
+    watch_clock_url: str
+
+
+S = TypeVar("S")
+
+
+def read(kind: type[S], environ: Mapping[str, str] | None = None) -> S:
+    """
+    Fill the settings dataclass *kind* from the environment.
+
+    Raises:
+        SettingError: A variable is unset, empty, or no whole number where one is needed.
+
+    >>> read(SweepSettings, {"LEDGER_TABLE": "l", "FLUSH_CLOCK_URL": "f", "WATCH_CLOCK_URL": "w"})
+    SweepSettings(ledger_table='l', flush_clock_url='f', watch_clock_url='w')
+    >>> read(SweepSettings, {})
+    Traceback (most recent call last):
+    cdn.errors.SettingError: environment variable LEDGER_TABLE must be set
+    """
+    environ = os.environ if environ is None else environ
+    values: dict[str, str | int] = {}
+    for field in fields(kind):  # type: ignore[arg-type]  # every kind here is a dataclass
+        name = field.name.upper()
+        text = environ.get(name, "")
+        if not text:
+            raise SettingError(name, "set")
+        if field.type is int:
+            if not text.isdecimal():
+                raise SettingError(name, f"a whole number, not {text!r}")
+            values[field.name] = int(text)
+        else:
+            values[field.name] = text
+    return kind(**values)

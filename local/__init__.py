@@ -1,0 +1,1 @@
+"""The embedded default: this repository's template.yaml, running on one machine."""

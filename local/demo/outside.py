@@ -1,0 +1,131 @@
+"""The outside world: what a team has before this suite comes, and how it sees what happens."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from local.stack import World
+
+CACHING_OPTIMIZED = "658327ea-f89d-4fab-a63d-7e88639e58f6"
+
+ITEM_PRICE_USD = 0.005
+"""After the first 1,000 items a month: aws.amazon.com/cloudfront/pricing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Invalidation:
+    """What CloudFront's own list says of one invalidation."""
+
+    id: str
+    status: str
+    items: tuple[str, ...]
+
+    def covers(self, path: str) -> bool:
+        """
+        Tell whether an item names *path*, or a wildcard starts it.
+
+        >>> Invalidation("I1", "Completed", ("/css/*", "/a")).covers("/css/site.css")
+        True
+        """
+        return any(
+            path.startswith(item[:-1]) if item.endswith("*") else path == item
+            for item in self.items
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Cloud:
+    """A bucket behind a distribution, and an ear on the event bus."""
+
+    world: World
+    bucket: str
+    distribution_id: str
+    domain_name: str
+    ear_url: str
+    heard: list[dict[str, Any]] = field(default_factory=list)
+
+    def put(self, key: str, body: bytes, *, content_type: str) -> None:
+        """Upload one object."""
+        self.world.client("s3").put_object(
+            Bucket=self.bucket, Key=key, Body=body, ContentType=content_type
+        )
+
+    def delete(self, key: str) -> None:
+        """Delete one object."""
+        self.world.client("s3").delete_object(Bucket=self.bucket, Key=key)
+
+    def invalidations(self) -> list[Invalidation]:
+        """Ask CloudFront for all invalidations of the distribution, oldest first."""
+        cloudfront = self.world.client("cloudfront")
+        pages = cloudfront.get_paginator("list_invalidations").paginate(
+            DistributionId=self.distribution_id
+        )
+        summaries = [
+            summary for page in pages for summary in page["InvalidationList"].get("Items", ())
+        ]
+        return [self._invalidation(summary["Id"]) for summary in reversed(summaries)]
+
+    def _invalidation(self, invalidation_id: str) -> Invalidation:
+        found = self.world.client("cloudfront").get_invalidation(
+            DistributionId=self.distribution_id, Id=invalidation_id
+        )["Invalidation"]
+        items = tuple(found["InvalidationBatch"]["Paths"]["Items"])
+        return Invalidation(found["Id"], found["Status"], items)
+
+    def announcements(self) -> list[dict[str, Any]]:
+        """Listen: return every event of the suite that the event bus has delivered so far."""
+        sqs = self.world.client("sqs")
+        while messages := sqs.receive_message(QueueUrl=self.ear_url, MaxNumberOfMessages=10).get(
+            "Messages"
+        ):
+            for message in messages:
+                self.heard.append(json.loads(message["Body"]))
+                sqs.delete_message(QueueUrl=self.ear_url, ReceiptHandle=message["ReceiptHandle"])
+        return self.heard
+
+    def announced(self, invalidations: list[Invalidation]) -> bool:
+        """Tell whether the end of each of *invalidations* has been announced."""
+        ids = {told["detail"]["watch"].rpartition("/")[2] for told in self.announcements()}
+        return {invalidation.id for invalidation in invalidations} <= ids
+
+
+def build(world: World, *, bucket: str) -> Cloud:
+    """Make a bucket that tells EventBridge, a distribution in front of it, and an ear."""
+    s3 = world.client("s3")
+    s3.create_bucket(Bucket=bucket)
+    s3.put_bucket_notification_configuration(
+        Bucket=bucket, NotificationConfiguration={"EventBridgeConfiguration": {}}
+    )
+    made = world.client("cloudfront").create_distribution(
+        DistributionConfig={
+            "CallerReference": bucket,
+            "Comment": "the demo's site",
+            "Enabled": True,
+            "DefaultRootObject": "index.html",
+            "Origins": {
+                "Quantity": 1,
+                "Items": [
+                    {
+                        "Id": "site",
+                        "DomainName": f"{bucket}.s3.us-east-1.amazonaws.com",
+                        "S3OriginConfig": {"OriginAccessIdentity": ""},
+                    }
+                ],
+            },
+            "DefaultCacheBehavior": {
+                "TargetOriginId": "site",
+                "ViewerProtocolPolicy": "allow-all",
+                "CachePolicyId": CACHING_OPTIMIZED,
+            },
+        }
+    )["Distribution"]
+    sqs, events = world.client("sqs"), world.client("events")
+    ear_url = sqs.create_queue(QueueName="ear")["QueueUrl"]
+    attributes = sqs.get_queue_attributes(QueueUrl=ear_url, AttributeNames=["QueueArn"])
+    events.put_rule(Name="ear", EventPattern=json.dumps({"source": ["cloudfront.autopilot"]}))
+    events.put_targets(
+        Rule="ear", Targets=[{"Id": "ear", "Arn": attributes["Attributes"]["QueueArn"]}]
+    )
+    return Cloud(world, bucket, made["Id"], made["DomainName"], ear_url)

@@ -1,0 +1,15 @@
+"""One edge that stands for all: it serves distributions from a cache, as viewers see them."""
+
+from local.edge.edge import Edge, EdgeResponse
+from local.edge.origins import Origin, OriginRequest, OriginResponse, s3_objects
+from local.edge.server import EdgeServer
+
+__all__ = [
+    "Edge",
+    "EdgeResponse",
+    "EdgeServer",
+    "Origin",
+    "OriginRequest",
+    "OriginResponse",
+    "s3_objects",
+]

@@ -1,0 +1,53 @@
+"""Which cache behavior a viewer's path falls to."""
+
+import re
+import string
+from functools import cache
+from typing import Any
+
+UNRESERVED = frozenset(string.ascii_letters + string.digits + "-._~")
+_ENCODED = re.compile("%([0-9a-fA-F]{2})")
+
+
+def choose(config: dict[str, Any], path: str) -> dict[str, Any]:
+    """Take the first behavior whose pattern matches, in the order of the list, else the default."""
+    normal = normalised(path)
+    for behavior in config["CacheBehaviors"].get("Items", ()):
+        if _pattern(behavior["PathPattern"]).fullmatch(normal):
+            return dict(behavior)
+    return dict(config["DefaultCacheBehavior"])
+
+
+def normalised(path: str) -> str:
+    """
+    Write a path as RFC 3986 §6 does, with one slash for many.
+
+    >>> normalised("/a//b/./c/../%7euser%2f%c3%bc")
+    '/a/b/~user%2F%C3%BC'
+    >>> normalised("/../a/..")
+    '/'
+    """
+    path = _ENCODED.sub(_decoded, path)
+    kept: list[str] = []
+    segments = path.split("/")
+    for segment in segments:
+        if segment == "..":
+            kept[-1:] = []
+        elif segment not in ("", "."):
+            kept.append(segment)
+    # A last segment that stands for a folder leaves its slash behind.
+    tail = "/" if kept and segments[-1] in ("", ".", "..") else ""
+    return "/" + "/".join(kept) + tail
+
+
+def _decoded(found: re.Match[str]) -> str:
+    character = chr(int(found[1], 16))
+    return character if character in UNRESERVED else found[0].upper()
+
+
+@cache
+def _pattern(pattern: str) -> re.Pattern[str]:
+    """`*` is any number of characters, `?` exactly one; the leading slash may be left out."""
+    wildcards = {"*": ".*", "?": "."}
+    body = "".join(wildcards.get(letter) or re.escape(letter) for letter in pattern)
+    return re.compile(body if pattern.startswith(("/", "*")) else f"/{body}", re.DOTALL)

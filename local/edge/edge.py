@@ -1,0 +1,217 @@
+"""A viewer's request, answered from the cache or from the origin."""
+
+import base64
+import hashlib
+import itertools
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from http import HTTPStatus
+from typing import Any, Protocol
+
+from local.cloudfront.account import InvalidationRecord
+from local.cloudfront.core import DistributionView
+from local.edge import behaviors, caching, evictions, origins
+from local.edge.copies import Copies, Copy, Key
+from local.edge.origins import Origin, OriginResponse
+
+HIT = "Hit from cloudfront"
+MISS = "Miss from cloudfront"
+ERROR = "Error from cloudfront"
+
+_VIA = "1.1 edge.cloudfront.net (CloudFront)"
+_POP = "LOCAL1-C1"
+
+
+class ControlPlane(Protocol):
+    """What an edge knows of the account whose distributions it serves."""
+
+    def distribution_by_host(self, host: str) -> DistributionView | None: ...
+    def invalidations_of(
+        self, distribution_id: str, *, since: int = 0
+    ) -> list[InvalidationRecord]: ...
+    def cache_policy(self, policy_id: str) -> dict[str, Any] | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeResponse:
+    """Names of headers are in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Viewing:
+    """One request, and the configuration that it meets."""
+
+    distribution_id: str
+    config: dict[str, Any]
+    method: str
+    path: str
+    query: str
+    headers: Mapping[str, str]
+
+
+class Edge:
+    """
+    All of CloudFront's edges as one, with a cache that never runs full.
+
+    A copy is known by the path exactly as the viewer sent it, and by what the cache policy
+    puts into the key. `/` falls to a behavior as `/`, not as the default root object. A HEAD
+    is answered from a GET. The page of a custom error response is fetched for each error.
+    """
+
+    def __init__(self, core: ControlPlane, *, origin: Origin, now: Callable[[], float]) -> None:
+        self._core = core
+        self._origin = origin
+        self._now = now
+        self._lock = threading.Lock()
+        self._copies: dict[str, Copies] = {}
+        self._requests = itertools.count(1)
+
+    def fetch(
+        self, method: str, host: str, raw_target: str, headers: Mapping[str, str] | None = None
+    ) -> EdgeResponse:
+        """
+        Answer one request.
+
+        Args:
+            raw_target:
+                Path and query as on the request line. Bytes that are not UTF-8
+                are surrogates in it.
+        """
+        found = self._core.distribution_by_host(host)
+        if found is None or not _serves(found.config):
+            return self._refuse(method, "Bad request.")
+        path, _, query = raw_target.partition("?")
+        lowered = {name.lower(): value for name, value in (headers or {}).items()}
+        viewing = _Viewing(found.id, found.config, method, path, query, lowered)
+        behavior = behaviors.choose(viewing.config, path)
+        if method not in behavior["AllowedMethods"]["Items"]:
+            return self._refuse(
+                method, "This distribution is not configured to allow the HTTP request method."
+            )
+        if method not in ("GET", "HEAD"):
+            answer = self._ask(viewing, path, method)
+            return self._response(method, answer, ERROR if _failed(answer) else MISS)
+        return self._from_cache(viewing, behavior)
+
+    def _from_cache(self, viewing: _Viewing, behavior: dict[str, Any]) -> EdgeResponse:
+        rules = self._rules(behavior)
+        query = rules.query_in_key(viewing.query)
+        url = f"{viewing.path}?{query}" if query else viewing.path
+        key: Key = (url, *rules.variant(viewing.headers))
+        copies = self._copies_of(viewing.distribution_id)
+        with copies.turn(key):
+            now = self._now()
+            passed = copies.passed(now)
+            copy = copies.find(key, now=now, passed=passed)
+            if copy is not None:
+                age = int(now - copy.cached_at)
+                said = ERROR if copy.failed else HIT
+                return self._response(viewing.method, copy.answer, said, age=age)
+            answer = self._ask(viewing, viewing.path)
+            failed = _failed(answer)
+            if failed:
+                lifetime = caching.error_lifetime_s(viewing.config, answer.status)
+                answer = self._custom_page(viewing, answer)
+            else:
+                lifetime = rules.lifetime_s(answer.headers, now=now)
+            if lifetime > 0:
+                copy = Copy(
+                    answer=answer,
+                    failed=failed,
+                    url=evictions.canonical(url),
+                    tags=_tags(viewing.config, answer),
+                    cached_at=now,
+                    expires_at=now + lifetime,
+                    passed=passed,
+                )
+                copies.keep(key, copy)
+            return self._response(viewing.method, answer, ERROR if failed else MISS)
+
+    def _copies_of(self, distribution_id: str) -> Copies:
+        with self._lock:
+            if distribution_id not in self._copies:
+                ask = partial(self._core.invalidations_of, distribution_id)
+                self._copies[distribution_id] = Copies(lambda since: ask(since=since))
+            return self._copies[distribution_id]
+
+    def _rules(self, behavior: dict[str, Any]) -> caching.Rules:
+        # A policy in use cannot be deleted, so it is always there.
+        return caching.rules(behavior, self._core.cache_policy(behavior.get("CachePolicyId", "")))
+
+    def _ask(self, viewing: _Viewing, path: str, method: str = "GET") -> OriginResponse:
+        behavior = behaviors.choose(viewing.config, path)
+        if path == "/":
+            path += viewing.config["DefaultRootObject"]
+        try:
+            asked = origins.request(
+                _origin(viewing.config, behavior["TargetOriginId"]),
+                method=method,
+                path=path,
+                query=self._rules(behavior).query_in_key(viewing.query),
+                headers=viewing.headers,
+            )
+        except origins.NotAKeyError:
+            return OriginResponse(HTTPStatus.BAD_REQUEST)
+        return self._origin(asked)
+
+    def _custom_page(self, viewing: _Viewing, answer: OriginResponse) -> OriginResponse:
+        """Put the page in the place of an error for which the distribution has one."""
+        for custom in viewing.config["CustomErrorResponses"].get("Items", ()):
+            if custom["ErrorCode"] == answer.status and custom.get("ResponsePagePath"):
+                page = self._ask(viewing, custom["ResponsePagePath"])
+                if _failed(page):
+                    return answer
+                status = int(custom.get("ResponseCode") or answer.status)
+                return OriginResponse(status, page.headers, page.body)
+        return answer
+
+    def _response(
+        self, method: str, answer: OriginResponse, said: str, *, age: int | None = None
+    ) -> EdgeResponse:
+        number = hashlib.sha256(str(next(self._requests)).encode()).digest()
+        headers = {
+            **answer.headers,
+            "content-length": str(len(answer.body)),
+            "x-cache": said,
+            "via": _VIA,
+            "x-amz-cf-pop": _POP,
+            "x-amz-cf-id": base64.urlsafe_b64encode(number).decode(),
+        }
+        if age is not None:
+            headers["age"] = str(age)
+        return EdgeResponse(answer.status, headers, b"" if method == "HEAD" else answer.body)
+
+    def _refuse(self, method: str, reason: str) -> EdgeResponse:
+        body = f"<h1>403 ERROR</h1><h2>The request could not be satisfied.</h2>{reason}\n"
+        headers = {"content-type": "text/html", "server": "CloudFront"}
+        answer = OriginResponse(HTTPStatus.FORBIDDEN, headers, body.encode())
+        return self._response(method, answer, ERROR)
+
+
+def _serves(config: dict[str, Any]) -> bool:
+    # A multi-tenant distribution serves only through its tenants.
+    return bool(config["Enabled"]) and config.get("ConnectionMode") != "tenant-only"
+
+
+def _failed(answer: OriginResponse) -> bool:
+    return answer.status >= HTTPStatus.BAD_REQUEST
+
+
+def _tags(config: dict[str, Any], answer: OriginResponse) -> frozenset[str]:
+    name = config.get("CacheTagConfig", {}).get("HeaderName", "").lower()
+    return evictions.tags_of(answer.headers.get(name, ""))
+
+
+def _origin(config: dict[str, Any], origin_id: str) -> dict[str, Any]:
+    """Find an origin; of a group, the first member: here it never fails over."""
+    for group in config["OriginGroups"].get("Items", ()):
+        if group["Id"] == origin_id:
+            origin_id = group["Members"]["Items"][0]["OriginId"]
+    found: dict[str, dict[str, Any]] = {one["Id"]: one for one in config["Origins"]["Items"]}
+    return found[origin_id]

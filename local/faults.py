@@ -1,0 +1,307 @@
+"""The fault layer: every call to AWS is counted here, and may be refused or end its caller."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cache
+from typing import Any
+from urllib.parse import parse_qs
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+from xml.sax.saxutils import escape
+
+import botocore.session
+from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
+from botocore.hooks import BaseEventHooks
+from botocore.model import OperationModel, ServiceModel
+
+
+class Does(StrEnum):
+    """What a rule does to the calls that it hits."""
+
+    THROTTLE = "throttle"
+    FAIL = "fail"
+    CRASH_BEFORE = "crash before"
+    CRASH_AFTER = "crash after"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request; *number* counts its caller's requests from 1, retries and refused ones too."""
+
+    caller: str
+    service: str
+    operation: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """
+    Hits the calls that match what is set, from the *nth* of those in the log on, *times* times.
+
+    With the caller alone, *nth* is a call's number. *times* None hits all that follow.
+    """
+
+    does: Does
+    caller: str | None = None
+    service: str | None = None
+    operation: str | None = None
+    nth: int = 1
+    times: int | None = 1
+    status: int = 500
+    code: str = "InternalError"
+
+    def matches(self, call: Call) -> bool:
+        return (
+            self.caller in {None, call.caller}
+            and self.service in {None, call.service}
+            and self.operation in {None, call.operation}
+        )
+
+
+class Crash(BaseException):
+    """Stands for the end of the caller's process where callers are no processes."""
+
+
+# What each service answers when it is asked too often, by the name that signs its requests.
+_THROTTLES = {
+    "cloudfront": (400, "Throttling"),
+    "s3": (503, "SlowDown"),
+    "sqs": (400, "RequestThrottled"),
+}
+_CREDENTIAL = re.compile(r"Credential=(?P<key>[^/]+)/[^/]+/[^/]+/(?P<service>[^/]+)/aws4_request")
+
+
+@dataclass(slots=True)
+class Faults:
+    """The rules in force, and the log of the calls."""
+
+    rules: list[Rule] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list)
+    _counts: Counter[str] = field(default_factory=Counter)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def restart(self) -> None:
+        """Empty the log, and count from 1 again."""
+        with self._lock:
+            self.calls.clear()
+            self._counts.clear()
+
+    def note(self, *, caller: str, service: str, operation: str) -> Rule | None:
+        """Log a call, and give the first rule that hits it."""
+        with self._lock:
+            self._counts[caller] += 1
+            call = Call(caller, service, operation, self._counts[caller])
+            self.calls.append(call)
+            return next((rule for rule in self.rules if self._hits(rule, call)), None)
+
+    def _hits(self, rule: Rule, call: Call) -> bool:
+        if not rule.matches(call):
+            return False
+        nth = sum(map(rule.matches, self.calls))
+        return nth >= rule.nth and (rule.times is None or nth < rule.nth + rule.times)
+
+    def wsgi(
+        self,
+        app: WSGIApplication,
+        *,
+        caller_of: Callable[[str], str],
+        kill: Callable[[str], None],
+    ) -> WSGIApplication:
+        """
+        Put this layer before moto.
+
+        *caller_of* names the owner of an access key. *kill* ends the process that holds it, before
+        it returns; then the connection is cut without an answer.
+        """
+
+        def layer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+            found = _CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION", ""))
+            if found is None:
+                return app(environ, start_response)
+            service = found["service"]
+            operation = _operation(service, environ)
+            rule = self.note(caller=caller_of(found["key"]), service=service, operation=operation)
+            if rule is None:
+                return app(environ, start_response)
+            match rule.does:
+                case Does.THROTTLE | Does.FAIL:
+                    return _refuse(rule, service, start_response)
+                case Does.CRASH_AFTER:
+                    for _ in app(environ, lambda *_: lambda _: None):
+                        pass
+            kill(found["key"])
+            raise ConnectionAbortedError
+
+        return layer
+
+    def attach(self, events: BaseEventHooks, *, caller: Callable[[], str]) -> None:
+        """Put this layer before the clients of the session that has *events*, without HTTP."""
+
+        def before(**call: Any) -> Any:  # noqa: ANN401  (botocore's stubs know no answer here)
+            return self.before_call(caller=caller(), **call)
+
+        # First, so that a door of CloudFront's that is attached here answers only what passes.
+        events.register_first("before-call", before)
+        events.register_first("after-call", self.after_call)
+
+    def before_call(
+        self, *, caller: str, model: OperationModel, context: dict[str, Any], **_: object
+    ) -> tuple[AWSResponse, dict[str, Any]] | None:
+        """
+        Handle botocore's `before-call`.
+
+        A refusal is met here as often as botocore would try, because botocore retries only on
+        its way to HTTP. A crash raises Crash.
+        """
+        service = model.service_model.signing_name
+        refusal = None
+        for attempt in range(_attempts(context)):
+            rule = self.note(caller=caller, service=service, operation=model.name)
+            if rule is None:
+                return None
+            match rule.does:
+                case Does.CRASH_BEFORE:
+                    raise Crash(f"before {service} {model.name}")
+                case Does.CRASH_AFTER:
+                    context["local_crash"] = True
+                    return None
+                case Does.THROTTLE | Does.FAIL:
+                    refusal = _refused(rule, service, retries=attempt)
+        return refusal
+
+    def after_call(self, *, model: OperationModel, context: dict[str, Any], **_: object) -> None:
+        """Handle botocore's `after-call`."""
+        if context.pop("local_crash", False):
+            raise Crash(f"after {model.service_model.signing_name} {model.name}")
+
+
+def _attempts(context: dict[str, Any]) -> int:
+    retries = context["client_config"].retries or {}
+    standard = retries.get("mode", "standard") != "legacy"
+    return int(retries.get("total_max_attempts") or (3 if standard else 5))
+
+
+def _answer(rule: Rule, service: str) -> tuple[int, str, str]:
+    if rule.does is Does.THROTTLE:
+        status, code = _THROTTLES.get(service, (400, "ThrottlingException"))
+        return status, code, "Rate exceeded"
+    return rule.status, rule.code, "We encountered an internal error. Please try again."
+
+
+def _refused(rule: Rule, service: str, *, retries: int) -> tuple[AWSResponse, dict[str, Any]]:
+    status, code, message = _answer(rule, service)
+    return AWSResponse(f"local://{service}", status, HTTPHeaders(), None), {
+        "Error": {"Code": code, "Message": message},
+        "ResponseMetadata": {
+            "HTTPStatusCode": status,
+            "HTTPHeaders": {},
+            "RequestId": "",
+            "RetryAttempts": retries,
+        },
+    }
+
+
+def _refuse(rule: Rule, service: str, start_response: StartResponse) -> Iterable[bytes]:
+    status, code, message = _answer(rule, service)
+    headers = [("x-amzn-RequestId", "local")]
+    if _model(service).protocol in {"json", "rest-json"}:
+        headers += [("Content-Type", "application/x-amz-json-1.0"), ("x-amzn-ErrorType", code)]
+        body = json.dumps({"__type": code, "message": message})
+    else:
+        error = f"<Code>{escape(code)}</Code><Message>{escape(message)}</Message>"
+        headers += [("Content-Type", "text/xml")]
+        body = (
+            f"<Error>{error}</Error>"
+            if service == "s3"
+            else f"<ErrorResponse><Error><Type>Sender</Type>{error}</Error></ErrorResponse>"
+        )
+    headers += [("Content-Length", str(len(body)))]
+    start_response(f"{status} Refused", headers)
+    return [body.encode()]
+
+
+@cache
+def _model(service: str) -> ServiceModel:
+    # A service's own name and the one that signs differ for some, but for none of ours.
+    return botocore.session.Session().get_service_model(service)
+
+
+def _operation(service: str, environ: WSGIEnvironment) -> str:
+    """Name the operation that a request asks for."""
+    target = environ.get("HTTP_X_AMZ_TARGET")
+    if target:
+        return str(target.rsplit(".", 1)[-1])
+    if environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded"):
+        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        environ["wsgi.input"] = io.BytesIO(body)
+        action = parse_qs(body.decode()).get("Action")
+        if action:
+            return str(action[0])
+    query = parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True)
+    given = {name.lower() for name in query} | {
+        name.removeprefix("HTTP_").replace("_", "-").lower() for name in environ
+    }
+    fits = [
+        (len(shape.needs), -len(shape.name), shape.name)
+        for shape in _shapes(service)
+        if shape.method == environ["REQUEST_METHOD"]
+        and shape.path.fullmatch(environ.get("PATH_INFO", "/"))
+        and shape.needs <= given
+        and all(query.get(name) == [value] for name, value in shape.fixed.items())
+    ]
+    # The one that asks for most; of equals the plainest (ListBuckets, not ListDirectoryBuckets).
+    return max(fits)[-1] if fits else f"{environ['REQUEST_METHOD']} {environ.get('PATH_INFO')}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """How a REST operation's requests look."""
+
+    name: str
+    method: str
+    path: re.Pattern[str]
+    fixed: dict[str, str]
+    needs: frozenset[str]
+
+
+@cache
+def _shapes(service: str) -> list[_Shape]:
+    return list(_read_shapes(_model(service)))
+
+
+def _read_shapes(model: ServiceModel) -> Iterator[_Shape]:
+    for name in model.operation_names:
+        operation = model.operation_model(name)
+        # Such as PutBucketNotification, which PutBucketNotificationConfiguration replaces.
+        if operation.deprecated:
+            continue
+        path, _, query = operation.http["requestUri"].partition("?")
+        fixed = parse_qs(query, keep_blank_values=True)
+        shape = operation.input_shape
+        required = [shape.members[member] for member in shape.required_members] if shape else []
+        needs = {
+            member.serialization["name"].lower()
+            for member in required
+            if member.serialization.get("location") in {"querystring", "header"}
+        }
+        pattern = re.sub(r"\\\{\w+(\\\+)?\\\}", _segment, re.escape(path)).rstrip("/")
+        yield _Shape(
+            name=name,
+            method=operation.http["method"],
+            path=re.compile(f"{pattern}/?"),
+            fixed={key: value[0] for key, value in fixed.items()},
+            needs=frozenset(needs | {key.lower() for key in fixed}),
+        )
+
+
+def _segment(found: re.Match[str]) -> str:
+    return ".+" if found[1] else "[^/]+"

@@ -1,0 +1,180 @@
+"""The stack of template.yaml on this machine: whole and in processes, or inline for tests."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from moto import mock_aws
+
+from local import aws, inprocess, template
+from local.clock import VirtualClock
+from local.cloudfront import CloudFront, Lags, Quotas, doors
+from local.edge import Edge, EdgeServer, s3_objects
+from local.faults import Faults
+from local.pollers import Delivery, Outcome, Pollers
+from local.sandboxes import Sandboxes, functions_python
+from local.template import Deployment, Function
+from local.world import Invocation, World, recorded
+
+# An inline stack starts at the same moment each time.
+_INLINE_START = datetime(2026, 11, 22, 8, tzinfo=UTC)
+
+
+@contextmanager
+def embedded(
+    path: Path,
+    *,
+    parameters: Mapping[str, str],
+    python: Path | None = None,
+    delivery: Delivery | None = None,
+    lags: Lags | None = None,
+    quotas: Quotas | None = None,
+    start: datetime | None = None,
+    seed: int = 0,
+) -> Iterator[World]:
+    """
+    Run the template at *path* whole: AWS behind HTTP, each function in processes of its own.
+
+    *python* runs the functions: by default what FUNCTIONS_PYTHON names, or the environment that
+    `make` installs for them. Everything listens on 127.0.0.1, and ends with this process.
+    """
+    with ExitStack() as stack:
+        clock = stack.enter_context(VirtualClock(start))
+        stack.enter_context(aws.mended(seed=seed))
+        faults, callers = Faults(), _Callers()
+        chance = random.Random(seed)
+        cloudfront = CloudFront(now=clock.now, random=chance, lags=lags, quotas=quotas)
+        stack.callback(doors.mount_on_moto(cloudfront))
+        server = stack.enter_context(
+            aws.Server(
+                through=lambda moto: faults.wsgi(moto, caller_of=callers.name, kill=callers.kill)
+            )
+        )
+        outside = aws.session(access_key=aws.OUTSIDE)
+
+        @cache
+        def client(service: str) -> Any:  # noqa: ANN401
+            return aws.client(outside, service, endpoint_url=server.url)
+
+        deployment = template.deploy(path, parameters=parameters, client=client("cloudformation"))
+        faults.restart()
+        edge = Edge(cloudfront, origin=s3_objects(client("s3")), now=clock.now)
+        edge_server = stack.enter_context(EdgeServer(edge))
+        threads = ThreadPoolExecutor(max_workers=_most_at_once(deployment))
+        stack.callback(threads.shutdown)
+        sandboxes = stack.enter_context(
+            Sandboxes(
+                deployment.functions,
+                python=python or functions_python(),
+                endpoint_url=server.url,
+                now=clock.now,
+                random=chance,
+            )
+        )
+        callers.sandboxes = sandboxes
+
+        def invoke(function: Function, event: Mapping[str, Any]) -> Future[Outcome]:
+            return threads.submit(sandboxes.invoke, function, event)
+
+        invocations: list[Invocation] = []
+        yield World(
+            clock=clock,
+            cloudfront=cloudfront,
+            edge=edge,
+            faults=faults,
+            deployment=deployment,
+            pollers=Pollers(
+                deployment.functions,
+                queues=aws.queues_of_account(),
+                invoke=recorded(invoke, invocations, clock),
+                now=clock.now,
+                delivery=delivery,
+                random=chance,
+            ),
+            invocations=invocations,
+            client=client,
+            logs=sandboxes.logs,
+            edge_url=edge_server.url,
+        )
+
+
+@contextmanager
+def inline(
+    path: Path,
+    *,
+    parameters: Mapping[str, str],
+    handlers: Mapping[str, inprocess.Handler],
+    delivery: Delivery | None = None,
+    lags: Lags | None = None,
+    quotas: Quotas | None = None,
+    start: datetime = _INLINE_START,
+    seed: int = 0,
+) -> Iterator[World]:
+    """
+    Run the template at *path* in this thread alone: *handlers* by the functions' names.
+
+    Everything is the same at each run with the same *seed*: the clock moves a millisecond with
+    each call to AWS, by what is slept, and by the jumps of `run`, but not by itself.
+    """
+    with ExitStack() as stack:
+        clock = stack.enter_context(VirtualClock(start, ticking=False))
+        stack.enter_context(clock.sleeping_jumps())
+        stack.enter_context(mock_aws())
+        stack.enter_context(aws.mended(seed=seed))
+        faults = Faults()
+        chance = random.Random(seed)
+        cloudfront = CloudFront(now=clock.now, random=chance, lags=lags, quotas=quotas)
+        stack.enter_context(inprocess.connected(faults=faults, cloudfront=cloudfront, clock=clock))
+        client = inprocess.client
+        deployment = template.deploy(path, parameters=parameters, client=client("cloudformation"))
+        faults.restart()
+        functions = inprocess.InProcess(handlers, clock=clock, random=chance)
+        functions.check(deployment.functions)
+        invocations: list[Invocation] = []
+        yield World(
+            clock=clock,
+            cloudfront=cloudfront,
+            edge=Edge(cloudfront, origin=s3_objects(client("s3")), now=clock.now),
+            faults=faults,
+            deployment=deployment,
+            pollers=Pollers(
+                deployment.functions,
+                queues=aws.queues_of_account(),
+                invoke=recorded(functions.invoke, invocations, clock),
+                now=clock.now,
+                delivery=delivery,
+                random=chance,
+            ),
+            invocations=invocations,
+            client=client,
+            logs=functions.logs,
+        )
+
+
+@dataclass(slots=True)
+class _Callers:
+    """Who calls, by the access key; the requests of the deployment come before any function."""
+
+    sandboxes: Sandboxes | None = None
+
+    def name(self, access_key: str) -> str:
+        return (self.sandboxes and self.sandboxes.owner(access_key)) or "outside"
+
+    def kill(self, access_key: str) -> None:
+        if self.sandboxes:
+            self.sandboxes.kill(access_key)
+
+
+def _most_at_once(deployment: Deployment) -> int:
+    """Count the pollers, and one ring of a schedule for each function."""
+    return sum(1 + sum(q.concurrency for q in f.queues) for f in deployment.functions)
+
+

@@ -1,0 +1,129 @@
+"""A running stack and everything outside of it that it meets, driven by whoever holds it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass
+from typing import Any
+
+from local.clock import VirtualClock
+from local.cloudfront import CloudFront
+from local.edge import Edge
+from local.faults import Faults
+from local.pollers import Delivery, Invoke, Outcome, Pollers
+from local.template import Deployment, Function
+
+# SQS shows a message after its moment, not at it.
+_JUST_AFTER_S = 0.001
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """One run of a function that has ended."""
+
+    function: str
+    began_at: float
+    event: Mapping[str, Any]
+    outcome: Outcome
+
+
+@dataclass(slots=True, kw_only=True)
+class World:
+    """
+    What runs, and what is outside of it.
+
+    Attributes:
+        client:
+            Makes boto3 clients of the world outside, by the service's name.
+        logs:
+            Gives what a function wrote, by its name.
+        invocations:
+            In the order of their ends.
+        edge_url:
+            Where the edge listens; empty for an inline stack, whose edge is asked directly.
+
+    """
+
+    clock: VirtualClock
+    cloudfront: CloudFront
+    edge: Edge
+    faults: Faults
+    deployment: Deployment
+    pollers: Pollers
+    invocations: list[Invocation]
+    client: Callable[[str], Any]
+    logs: Callable[[str], list[str]]
+    edge_url: str = ""
+
+    @property
+    def outputs(self) -> Mapping[str, str]:
+        return self.deployment.outputs
+
+    @property
+    def delivery(self) -> Delivery:
+        return self.pollers.delivery
+
+    @delivery.setter
+    def delivery(self, delivery: Delivery) -> None:
+        self.pollers.delivery = delivery
+
+    def run(self, *, until: Callable[[], bool] | None = None, limit_s: float = 300) -> bool:
+        """
+        Drive the stack until *until* holds or *limit_s* virtual seconds have passed.
+
+        Returns whether it holds. Only here is anything delivered, and does the clock jump: when
+        nothing can be received and no function runs. On return no function runs.
+
+        Raises:
+            BrokenFunctionError: A function cannot start; said once for each.
+
+        """
+        deadline = self.clock.now() + limit_s
+        while True:
+            if until is not None and until():
+                self._await_running()
+                return True
+            if self.clock.now() >= deadline:
+                self._await_running()
+                return until is not None and until()
+            self.pollers.start()
+            if self.pollers.in_flight:
+                self._finish(wait(self.pollers.in_flight, return_when=FIRST_COMPLETED).done)
+            else:
+                self._jump(deadline)
+
+    def settle(self, *, limit_s: float = 3600) -> bool:
+        """Drive the stack until no message is left in its queues; False if that takes longer."""
+        return self.run(until=self.pollers.idle, limit_s=limit_s)
+
+    def _jump(self, deadline: float) -> None:
+        moments = [self.pollers.next_due_at(), self.cloudfront.next_change_at(), deadline]
+        due_at = min(moment for moment in moments if moment is not None)
+        self.clock.jump_to(max(due_at, self.clock.now()) + _JUST_AFTER_S)
+
+    def _await_running(self) -> None:
+        while self.pollers.in_flight:
+            self._finish(wait(self.pollers.in_flight).done)
+
+    def _finish(self, done: set[Future[Outcome]]) -> None:
+        # In the order of their beginning, which does not depend on threads.
+        for future in [future for future in self.pollers.in_flight if future in done]:
+            self.pollers.finish(future)
+
+
+def recorded(invoke: Invoke, invocations: list[Invocation], clock: VirtualClock) -> Invoke:
+    """Do as *invoke*, and note each end in *invocations*."""
+
+    def begin(function: Function, event: Mapping[str, Any]) -> Future[Outcome]:
+        began_at = clock.now()
+        future = invoke(function, event)
+
+        def note(done: Future[Outcome]) -> None:
+            if not done.cancelled() and done.exception() is None:
+                invocations.append(Invocation(function.name, began_at, event, done.result()))
+
+        future.add_done_callback(note)
+        return future
+
+    return begin

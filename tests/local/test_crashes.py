@@ -1,0 +1,42 @@
+"""Wherever a function dies, redelivery or a sweep leads to where no crash leads."""
+
+import pytest
+
+from local.faults import Does, Rule
+from tests.local import suite
+
+
+def run(*rules):
+    """Upload, delete, and let a quarter of an hour pass; tell the end, the calls, the crashes."""
+    with suite.running() as cloud:
+        world = cloud.world
+        world.faults.rules.extend(rules)
+        suite.upload(cloud, "index.html", "css/a b.css", "css/site.css", "js/app.js")
+        cloud.delete("js/app.js")
+        world.settle()
+        world.run(limit_s=900)
+        crashes = sum(one.outcome.error is not None for one in world.invocations)
+        return suite.end_state(cloud), list(world.faults.calls), crashes
+
+
+class TestCrash:
+    @pytest.mark.parametrize(
+        "function", ["notice_upload", "send_invalidations", "watch_deployment"]
+    )
+    def test_anywhere(self, function, subtests):
+        """
+        A crash before or after any call of a function changes nothing about the end.
+        """
+        expected, calls, _ = run()
+        own = [call for call in calls if call.caller == function]
+
+        assert expected["invalidated"][1:] == [("/", "/css/*", "/index.html", "/js/app.js")]
+        assert len(expected["announced"]) == 1
+        assert own
+        for call in own:
+            for does in (Does.CRASH_BEFORE, Does.CRASH_AFTER):
+                with subtests.test(call=f"{call.number} {call.operation}", crash=does):
+                    end, _, crashes = run(Rule(does=does, caller=function, nth=call.number))
+
+                    assert end == expected
+                    assert crashes == 1

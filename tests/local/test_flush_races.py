@@ -1,0 +1,118 @@
+"""Two flushes of one bucket, or an upload in the middle of one, lose nothing and pay once."""
+
+from itertools import count
+
+import pytest
+
+from cdn import flushes, uploads
+from cdn.changes import Change
+from cdn.clocks import Clock
+from cdn.flushes import Pace
+from cdn.ledger import Ledger
+from tests.local import suite
+
+PACE = Pace(quiet_period_ms=2_000, longest_wait_ms=60_000)
+
+
+@pytest.fixture
+def cloud():
+    with suite.running() as cloud:
+        yield cloud
+
+
+@pytest.fixture
+def note(cloud):
+    """Note that *key* was uploaded, without a clock that would ring by itself."""
+    sequencers = count(1)
+
+    def note(key):
+        client, now = cloud.world.client, cloud.world.clock.now
+        desk = uploads.Desk(
+            ledger=Ledger(client("dynamodb"), cloud.world.outputs["LedgerTable"]),
+            flush_clock=Clock(client("sqs"), cloud.ear_url),
+            pace=PACE,
+            now=now,
+            token=tokens(),
+        )
+        change = Change(key, "created", f"{next(sequencers):X}", int(now() * 1000))
+        uploads.note(desk, "site", [change])
+
+    return note
+
+
+TOKENS = count()
+
+
+def tokens(**happening):
+    """Give tokens; before the nth, have something happen."""
+    number = count(1)
+
+    def token():
+        happening.get(f"before_{next(number)}", lambda: None)()
+        return f"token-{next(TOKENS)}"
+
+    return token
+
+
+def flush(cloud, token):
+    client = cloud.world.client
+    desk = flushes.Desk(
+        ledger=Ledger(client("dynamodb"), cloud.world.outputs["LedgerTable"]),
+        cloudfront=client("cloudfront"),
+        s3=client("s3"),
+        watch_clock=Clock(client("sqs"), cloud.world.outputs["WatchClockUrl"]),
+        pace=PACE,
+        now=cloud.world.clock.now,
+        token=token,
+    )
+    return flushes.step(desk, "site")
+
+
+def sent(cloud):
+    return [one.items for one in cloud.invalidations()[1:]]
+
+
+class TestRaces:
+    def test_frozen_holder(self, cloud, note):
+        """
+        A flush that was frozen past its lease cannot commit what another has sent meanwhile.
+        """
+
+        def freeze():
+            cloud.world.clock.advance(80)
+            assert flush(cloud, tokens()) is None
+
+        note("a.css")
+        cloud.world.clock.advance(2)
+
+        # The first token is the lease, the second is part of the drafted plan's name.
+        flush(cloud, tokens(before_2=freeze))
+
+        assert sent(cloud) == [("/a.css",)]
+
+    def test_held(self, cloud, note):
+        """
+        While one flush is at work, another only looks again later.
+        """
+        due = []
+        note("a.css")
+        cloud.world.clock.advance(2)
+
+        flush(cloud, tokens(before_2=lambda: due.append(flush(cloud, tokens()))))
+
+        assert sent(cloud) == [("/a.css",)]
+        assert due[0] > cloud.world.clock.now() * 1000
+
+    def test_upload_in_the_middle(self, cloud, note):
+        """
+        A change noted while a flush is at work keeps its clock ringing, and goes next.
+        """
+        note("a.css")
+        cloud.world.clock.advance(2)
+
+        due = flush(cloud, tokens(before_2=lambda: note("b.css")))
+        assert sent(cloud) == [("/a.css",)]
+        cloud.world.clock.jump_to(due / 1000)
+        assert flush(cloud, tokens()) is None
+
+        assert sent(cloud) == [("/a.css",), ("/b.css",)]

@@ -1,0 +1,275 @@
+"""From an upload to the announcement that its cached copies are gone, whatever gets in the way."""
+
+import pytest
+
+from cdn import watches
+from cdn.clocks import Clock
+from cdn.ledger import Ledger
+from local.cloudfront import Lags
+from local.faults import Does, Rule
+from local.pollers import Delivery
+from tests.local import suite
+
+
+@pytest.fixture
+def cloud():
+    with suite.running() as cloud:
+        yield cloud
+
+
+def sent(cloud):
+    """Name the items of every invalidation since the site was published."""
+    return [one.items for one in cloud.invalidations()[1:]]
+
+
+def kinds(cloud):
+    return [told["detail-type"] for told in cloud.announcements()]
+
+
+class TestUpload:
+    def test_quiet_period(self, cloud):
+        """
+        A lone upload is invalidated two seconds later.
+        """
+        began = cloud.world.clock.now()
+        suite.upload(cloud, "a.css")
+
+        cloud.world.run(until=lambda: sent(cloud))
+
+        assert sent(cloud) == [("/a.css",)]
+        assert 2 <= cloud.world.clock.now() - began < 3
+
+    def test_longest_wait(self, cloud):
+        """
+        Uploads that never pause are invalidated after the longest wait all the same.
+        """
+        began = cloud.world.clock.now()
+        while not sent(cloud):
+            suite.upload(cloud, "a.css")
+            cloud.world.run(limit_s=1)
+
+        assert 60 <= cloud.world.clock.now() - began < 65
+
+    def test_every_upload_counts(self, cloud):
+        """
+        The same key uploaded again is invalidated again.
+        """
+        for _ in range(2):
+            suite.upload(cloud, "a.css")
+            cloud.world.settle()
+
+        assert sent(cloud) == [("/a.css",), ("/a.css",)]
+
+    def test_change_during_a_flush(self, cloud):
+        """
+        What is noted while a flush is being sent goes with the next one.
+        """
+        cloud.world.faults.rules.append(
+            Rule(does=Does.CRASH_BEFORE, caller="send_invalidations", operation="BatchWriteItem")
+        )
+        suite.upload(cloud, "a.css")
+        cloud.world.run(until=lambda: sent(cloud))
+        suite.upload(cloud, "b.css")
+        cloud.world.settle()
+
+        assert sent(cloud) == [("/a.css",), ("/b.css",)]
+
+    def test_not_reachable(self, cloud):
+        """
+        A distribution that is switched off is sent nothing.
+        """
+        cloudfront = cloud.world.client("cloudfront")
+        found = cloudfront.get_distribution_config(Id=cloud.distribution_id)
+        cloudfront.update_distribution(
+            Id=cloud.distribution_id,
+            IfMatch=found["ETag"],
+            DistributionConfig=found["DistributionConfig"] | {"Enabled": False},
+        )
+        suite.upload(cloud, "a.css")
+        cloud.world.settle()
+
+        assert sent(cloud) == []
+
+
+class TestBilledOnce:
+    def test_duplicates(self):
+        """
+        Events that are delivered twice, late and in any order are billed once.
+        """
+        delivery = Delivery(duplicate=0.5, late=0.5, reorder=0.5, split=0.5)
+        with suite.running(delivery=delivery, seed=7) as cloud:
+            keys = [f"page-{number}.html" for number in range(30)]
+            suite.upload(cloud, *keys)
+            cloud.world.settle()
+            cloud.world.run(limit_s=900)
+
+            items = [item for batch in sent(cloud) for item in batch]
+
+        assert len(items) == len(set(items))
+        assert set(items) in ({f"/{key}" for key in keys}, {"/page-*"})
+
+    def test_long_after(self, cloud):
+        """
+        An event that comes again after its batch was sent is not sent again.
+        """
+        sqs = cloud.world.client("sqs")
+        heard = []
+        suite.upload(cloud, "a.css")
+        cloud.world.settle()
+        for one in cloud.world.invocations:
+            if one.function == "notice_upload":
+                heard += [record["body"] for record in one.event["Records"]]
+        cloud.world.run(limit_s=7_200)
+
+        for body in heard:
+            sqs.send_message(QueueUrl=cloud.world.outputs["UploadsUrl"], MessageBody=body)
+        suite.upload(cloud, "b.css")
+        cloud.world.settle()
+
+        assert sent(cloud) == [("/a.css",), ("/b.css",)]
+
+
+class TestPushback:
+    @pytest.mark.parametrize("operation", ["CreateInvalidation", "ListDistributions"])
+    def test_refused_for_long(self, cloud, operation):
+        """
+        However often CloudFront refuses, the upload is invalidated once it does not.
+        """
+        cloud.world.faults.rules.append(
+            Rule(does=Does.THROTTLE, caller="send_invalidations", operation=operation, times=9)
+        )
+        suite.upload(cloud, "a.css")
+        cloud.world.settle()
+
+        assert sent(cloud) == [("/a.css",)]
+        assert kinds(cloud) == ["Invalidation Completed"]
+
+
+class TestSweep:
+    def test_lost_flush_clock(self, cloud):
+        """
+        A flush whose clock is lost is rung again.
+        """
+        suite.upload(cloud, "a.css")
+        cloud.world.run(until=lambda: "notice_upload" in cloud.world.invocations[-1].function)
+        cloud.world.client("sqs").purge_queue(QueueUrl=cloud.world.outputs["FlushClockUrl"])
+        cloud.world.run(until=lambda: kinds(cloud), limit_s=1_000)
+
+        assert sent(cloud) == [("/a.css",)]
+        assert kinds(cloud) == ["Invalidation Completed"]
+
+    def test_lost_watch_clock(self, cloud):
+        """
+        A watch whose clock is lost is rung again, and ends with its announcement.
+        """
+        suite.upload(cloud, "a.css")
+        cloud.world.run(until=lambda: sent(cloud))
+        cloud.world.client("sqs").purge_queue(QueueUrl=cloud.world.outputs["WatchClockUrl"])
+        cloud.world.run(until=lambda: kinds(cloud), limit_s=1_000)
+
+        assert kinds(cloud) == ["Invalidation Completed"]
+
+
+class TestWatch:
+    def begin(self, cloud, etag):
+        client = cloud.world.client
+        desk = watches.Desk(
+            ledger=Ledger(client("dynamodb"), cloud.world.outputs["LedgerTable"]),
+            cloudfront=client("cloudfront"),
+            watch_clock=Clock(client("sqs"), cloud.world.outputs["WatchClockUrl"]),
+            now=cloud.world.clock.now,
+        )
+        watches.begin(desk, watches.deployment(cloud.distribution_id, etag), facts={})
+
+    def update(self, cloud, comment):
+        cloudfront = cloud.world.client("cloudfront")
+        found = cloudfront.get_distribution_config(Id=cloud.distribution_id)
+        return cloudfront.update_distribution(
+            Id=cloud.distribution_id,
+            IfMatch=found["ETag"],
+            DistributionConfig=found["DistributionConfig"] | {"Comment": comment},
+        )["ETag"]
+
+    def test_deployment(self, cloud):
+        """
+        A deployment is watched until CloudFront says Deployed, and announced once.
+        """
+        began = cloud.world.clock.now()
+        etag = self.update(cloud, "new")
+        self.begin(cloud, etag)
+        self.begin(cloud, etag)
+        cloud.world.settle()
+
+        assert kinds(cloud) == ["Deployment Completed"]
+        assert 180 <= cloud.world.clock.now() - began <= 250
+
+    def test_superseded(self, cloud):
+        """
+        A deployment that another one overtakes is not announced as completed.
+        """
+        self.begin(cloud, self.update(cloud, "new"))
+        self.update(cloud, "newer")
+        cloud.world.settle()
+
+        assert kinds(cloud) == ["Deployment Superseded"]
+
+    def test_timed_out(self):
+        """
+        What never ends is given up when botocore's own waiter would, and announced as that.
+        """
+        with suite.running(lags=Lags(invalidation_completed_s=86_400)) as cloud:
+            began = cloud.world.clock.now()
+            suite.upload(cloud, "a.css")
+            cloud.world.run(until=lambda: kinds(cloud), limit_s=3_600)
+
+            assert "Watch Timed Out" in kinds(cloud)
+            assert 600 <= cloud.world.clock.now() - began < 700
+
+    def test_busy(self, cloud):
+        """
+        A look that is refused for now is no end.
+        """
+        cloud.world.faults.rules.append(
+            Rule(does=Does.THROTTLE, caller="watch_deployment", operation="GetInvalidation")
+        )
+        suite.upload(cloud, "a.css")
+        cloud.world.settle()
+
+        assert kinds(cloud) == ["Invalidation Completed"]
+
+    def test_gone(self, cloud):
+        """
+        An invalidation that is not there any more ends its watch as gone.
+        """
+        cloud.world.faults.rules.append(
+            Rule(
+                does=Does.FAIL,
+                caller="watch_deployment",
+                operation="GetInvalidation",
+                status=404,
+                code="NoSuchInvalidation",
+            )
+        )
+        suite.upload(cloud, "a.css")
+        cloud.world.settle()
+
+        assert kinds(cloud) == ["Invalidation Gone"]
+
+    def test_distribution_gone(self, cloud):
+        """
+        A batch whose distribution is deleted before it is sent ends as gone, and is announced.
+        """
+        cloud.world.faults.rules.append(
+            Rule(
+                does=Does.FAIL,
+                caller="send_invalidations",
+                operation="CreateInvalidation",
+                status=404,
+                code="NoSuchDistribution",
+            )
+        )
+        suite.upload(cloud, "a.css")
+        cloud.world.settle()
+
+        assert sent(cloud) == []
+        assert kinds(cloud) == ["Invalidation Gone"]

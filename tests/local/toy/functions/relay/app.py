@@ -1,0 +1,21 @@
+"""Each change is counted, and rings the clock."""
+
+import json
+import os
+from typing import Any
+
+import boto3
+import toy_layer
+
+
+def lambda_handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    for record in event["Records"]:
+        key = json.loads(record["body"])["detail"]["object"]["key"]
+        print("changed", key)  # noqa: T201  (a line in the log)
+        toy_layer.add("changes", 1)
+        boto3.client("sqs").send_message(
+            QueueUrl=os.environ["CLOCK_URL"],
+            MessageBody=key,
+            DelaySeconds=int(os.environ["DELAY_S"]),
+        )
+    return {"batchItemFailures": []}

@@ -1,0 +1,41 @@
+"""The path of a key is the one that a browser sends."""
+
+import pytest
+
+from cdn import paths
+
+
+class TestOfKey:
+    @pytest.mark.parametrize(
+        ("key", "path"),
+        [
+            ("index.html", "/index.html"),
+            ("a b.css", "/a%20b.css"),
+            ("a+b&c=d,e@f;g:h$i!j'(k).css", "/a+b&c=d,e@f;g:h$i!j'(k).css"),
+            ("50%.html", "/50%25.html"),
+            ("#1?.html", "/%231%3F.html"),
+            ("ü/漢.html", "/%C3%BC/%E6%BC%A2.html"),
+            ('"<>`{}^\\', "/%22%3C%3E%60%7B%7D%5E%5C"),
+            ("/doubled//slash", "//doubled//slash"),
+        ],
+    )
+    def test_as_browsers_send_it(self, key, path):
+        """
+        What URL parsers encode is encoded, and nothing else.
+        """
+        assert path == paths.of_key(key)
+
+
+class TestWhyNot:
+    def test_tilde(self):
+        """
+        A path with ~ is refused, since CloudFront would quietly not invalidate it.
+        """
+        assert "~" in paths.why_not("/~user/")
+
+    def test_length(self):
+        """
+        A path may have 4,000 characters and not one more.
+        """
+        assert paths.why_not("/" + "a" * 3_999) is None
+        assert "4000" in paths.why_not("/" + "a" * 4_000)

@@ -1,0 +1,125 @@
+"""A plan covers every reachable change, says why it covers no other, and fits CloudFront."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cdn import paths, plans
+from cdn.plans import Batch
+from cdn.routes import Behavior, Distribution, Origin, Route
+
+SITE = Origin("site", "site.s3.amazonaws.com")
+
+
+def whole(distribution_id="E1", origin=SITE, default_root_object=""):
+    behaviors = (Behavior("*", (origin.id,)),)
+    return Route(Distribution(distribution_id, (origin,), behaviors, default_root_object), origin)
+
+
+def unlistable(_prefix):
+    return None
+
+
+def listing_of(*keys):
+    return lambda prefix: sorted(key for key in keys if key.startswith(prefix))
+
+
+class TestMake:
+    def test_exact(self):
+        """
+        A lone change is one item, named as viewers name it.
+        """
+        plan = plans.make(["a b.css"], routes=[whole()], listed=unlistable)
+
+        assert plans.Plan((Batch("E1", ("/a%20b.css",)),)) == plan
+
+    def test_every_distribution(self):
+        """
+        Each distribution that serves the key has its own batch.
+        """
+        plan = plans.make(["a"], routes=[whole("E1"), whole("E2")], listed=unlistable)
+
+        assert (Batch("E1", ("/a",)), Batch("E2", ("/a",))) == plan.batches
+
+    def test_default_root_object(self):
+        """
+        The root goes with the default root object, also when that is folded.
+        """
+        route = whole(default_root_object="index.html")
+        exact = plans.make(["index.html"], routes=[route], listed=unlistable)
+        folded = plans.make(
+            ["index.html", "index.css"],
+            routes=[route],
+            listed=listing_of("index.html", "index.css", "logo"),
+        )
+
+        assert (Batch("E1", ("/", "/index.html")),) == exact.batches
+        assert (Batch("E1", ("/", "/index.*")),) == folded.batches
+
+    def test_no_route(self):
+        """
+        A key that no distribution serves is skipped, with that reason.
+        """
+        origin = Origin("v2", SITE.domain_name, "/v2")
+        plan = plans.make(["v1/a"], routes=[whole(origin=origin)], listed=unlistable)
+
+        assert plans.Plan((), {"v1/a": plans.NO_ROUTE}) == plan
+
+    def test_unnameable(self):
+        """
+        A key whose path CloudFront cannot invalidate is skipped, with that reason.
+        """
+        plan = plans.make(["~a", "b"], routes=[whole()], listed=listing_of("b", "c", "~a"))
+
+        assert (Batch("E1", ("/b",)),) == plan.batches
+        assert {"~a"} == plan.skipped.keys()
+
+    def test_unnameable_but_folded(self):
+        """
+        A key with ~ is covered where its whole folder goes.
+        """
+        keys = ["x/~a", "x/b"]
+        plan = plans.make(keys, routes=[whole()], listed=listing_of(*keys, "c"))
+
+        assert plans.Plan((Batch("E1", ("/x/*",)),)) == plan
+
+    @given(st.sets(st.text(min_size=1, max_size=30), min_size=1))
+    def test_limits(self, stems):
+        """
+        No batch is larger than CloudFront takes, and nothing is lost in the cutting.
+        """
+        keys = {f"{stem}{number}" for stem in stems for number in range(40)}
+        plan = plans.make(keys, routes=[whole()], listed=unlistable)
+
+        items = [item for batch in plan.batches for item in batch.items]
+        assert {paths.of_key(key) for key in keys - plan.skipped.keys()} == set(items)
+        assert len(items) == len(set(items))
+        assert all(len(batch.items) <= 1_000 for batch in plan.batches)
+
+    def test_wildcards_a_batch(self):
+        """
+        No batch has more than ten wildcards.
+        """
+        changed = [f"{folder:03}/{name}" for folder in range(25) for name in "ab"]
+        others = [f"{folder:03}-" for folder in range(25)]
+        plan = plans.make(changed, routes=[whole()], listed=listing_of(*changed, *others))
+
+        assert [10, 10, 5] == [len(batch.items) for batch in plan.batches]
+        assert all(map(paths.is_wildcard, plan.batches[0].items))
+
+
+class TestWithoutCovered:
+    @given(st.sets(st.text("ab*", max_size=4).map("/".__add__)))
+    def test_same_reach(self, items):
+        """
+        What is left covers what was given, and no item of it covers another.
+        """
+        kept = plans.without_covered(items)
+
+        assert all(any(covers(one, item) for one in kept) for item in items)
+        assert not any(covers(one, two) for one in kept for two in kept if one != two)
+
+
+def covers(one, other):
+    if one.endswith("*"):
+        return other.removesuffix("*").startswith(one[:-1])
+    return one == other

@@ -1,0 +1,151 @@
+"""The virtual clock moves dates, and nothing that waits."""
+
+import socket
+import subprocess
+import sys
+import threading
+import time
+from datetime import UTC, datetime
+
+import pytest
+
+from local.clock import VirtualClock
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class TestVirtualClock:
+    def test_starts_where_told(self):
+        """
+        Every way to ask for the date gives the virtual one.
+        """
+        with VirtualClock(START, ticking=False) as clock:
+            seen = [
+                clock.now(),
+                time.time(),
+                time.time_ns() / 1e9,
+                time.clock_gettime(time.CLOCK_REALTIME),
+                datetime.now(UTC).timestamp(),
+            ]
+
+        assert seen == [START.timestamp()] * 5
+
+    def test_jumps(self):
+        """
+        A jump lands exactly where it was told to.
+        """
+        with VirtualClock(START, ticking=False) as clock:
+            clock.jump_to(START.timestamp() + 3600)
+
+            assert clock.now() == START.timestamp() + 3600
+
+    def test_forward_only(self):
+        """
+        A jump to what has passed changes nothing.
+        """
+        with VirtualClock(START, ticking=False) as clock:
+            clock.jump_to(START.timestamp() - 3600)
+
+            assert clock.now() == START.timestamp()
+
+    def test_ticks(self):
+        """
+        A ticking clock also moves by itself, before and after a jump.
+        """
+        with VirtualClock(START) as clock:
+            clock.jump_to(START.timestamp() + 3600)
+            before = clock.now()
+            threading.Event().wait(0.01)
+
+            assert 0.01 <= clock.now() - before < 5
+
+    def test_default_is_now(self):
+        """
+        Without a start it begins at the real time.
+        """
+        real = time.time()
+
+        with VirtualClock() as clock:
+            assert 0 <= clock.now() - real < 5
+
+    def test_undone(self):
+        """
+        After it stops the real time is back.
+        """
+        real = time.time()
+
+        with VirtualClock(START):
+            pass
+
+        assert 0 <= time.time() - real < 5
+
+    def test_not_started(self):
+        """
+        A clock that was not started refuses to move.
+        """
+        with pytest.raises(RuntimeError, match="started"):
+            VirtualClock(START).advance(1)
+
+    def test_sleep_jumps(self):
+        """
+        Where sleeping jumps, an hour's sleep takes no time and moves the clock an hour.
+        """
+        real = time.perf_counter()
+
+        with VirtualClock(START, ticking=False) as clock, clock.sleeping_jumps():
+            time.sleep(3600)
+
+            assert clock.now() == START.timestamp() + 3600
+        assert time.perf_counter() - real < 5
+
+
+class TestWaits:
+    """What time-machine leaves alone, and we rely on."""
+
+    def test_monotonic(self):
+        """
+        The clocks that waits are measured by do not jump.
+        """
+        with VirtualClock(START) as clock:
+            before = time.monotonic(), time.perf_counter()
+            clock.advance(86_400)
+
+            assert time.monotonic() - before[0] < 5
+            assert time.perf_counter() - before[1] < 5
+
+    def test_thread(self):
+        """
+        A thread's wait is neither cut short nor prolonged by a jump.
+        """
+        with VirtualClock(START) as clock:
+            woken = threading.Event()
+            waits: list[bool] = []
+            thread = threading.Thread(target=lambda: waits.append(woken.wait(10)))
+            thread.start()
+            clock.advance(86_400)
+            woken.set()
+            thread.join(5)
+
+        assert waits == [True]
+
+    def test_socket(self):
+        """
+        A socket's timeout does not pass by a jump.
+        """
+        ours, theirs = socket.socketpair()
+        with VirtualClock(START) as clock, ours, theirs:
+            ours.settimeout(10)
+            threading.Timer(0.02, theirs.sendall, [b"x"]).start()
+            clock.advance(86_400)
+
+            assert ours.recv(1) == b"x"
+
+    def test_subprocess(self):
+        """
+        A child's timeout does not pass by a jump.
+        """
+        with VirtualClock(START) as clock:
+            child = subprocess.Popen([sys.executable, "-S", "-c", ""])
+            clock.advance(86_400)
+
+            assert child.wait(timeout=30) == 0

@@ -1,0 +1,174 @@
+"""The import rules of pyproject.toml hold, and each of them notices when it is broken."""
+
+import ast
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("layers/cloudfront/cdn", "functions", "local")
+CONTRACTS = {
+    contract["id"]: contract
+    for contract in tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"][
+        "importlinter"
+    ]["contracts"]
+}
+PATHS, LEDGER = "layers/cloudfront/cdn/paths.py", "layers/cloudfront/cdn/ledger.py"
+SWEEP, LOCAL = "functions/sweep/app.py", "local/clock.py"
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory):
+    """A copy of the packages and their rules, to be broken."""
+    folder = tmp_path_factory.mktemp("tree")
+    shutil.copy(ROOT / "pyproject.toml", folder)
+    for package in PACKAGES:
+        shutil.copytree(
+            ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__")
+        )
+    return folder
+
+
+@pytest.fixture
+def plant(tree):
+    """Add a line to a module of the copy, for one test."""
+    planted = {}
+
+    def add(module, line):
+        path = tree / module
+        planted[path] = path.read_text(encoding="utf-8") if path.exists() else None
+        path.write_text(f"{planted[path] or ''}\n{line}\n", encoding="utf-8")
+
+    yield add
+    for path, before in planted.items():
+        if before is None:
+            path.unlink()
+        else:
+            path.write_text(before, encoding="utf-8")
+
+
+def lint(tree):
+    """Check the rules as `make check` does; tell which are broken."""
+    done = subprocess.run(
+        [Path(sys.executable).with_name("lint-imports"), "--no-logo"],
+        cwd=tree,
+        # Wide enough that no contract's name is wrapped.
+        env=os.environ | {"PYTHONPATH": ".:layers/cloudfront", "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "Contracts: " in done.stdout, done.stdout + done.stderr
+    broken = {rule for rule, about in CONTRACTS.items() if f"{about['name']} BROKEN" in done.stdout}
+    assert done.returncode == (1 if broken else 0)
+    return broken
+
+
+class TestRules:
+    def test_kept(self, tree):
+        """
+        As it stands, the code keeps every rule.
+        """
+        assert lint(tree) == set()
+
+    @pytest.mark.parametrize(
+        ("rule", "module", "line"),
+        [
+            ("street", PATHS, "from cdn import ledger"),
+            ("street", PATHS, "def late():\n    import cdn.plans"),
+            ("street", LEDGER, "from cdn.flushes import Pace"),
+            ("street", LEDGER, "from cdn import invalidations"),
+            ("street", "layers/cloudfront/cdn/errors.py", "from cdn import settings"),
+            ("street", "layers/cloudfront/cdn/newcomer.py", "import json"),
+            ("pure", PATHS, "import boto3"),
+            ("pure", PATHS, "from botocore.waiter import WaiterModel"),
+            ("pure", PATHS, "from cdn import settings"),
+            ("pure", PATHS, "from cdn import clients"),
+            ("pure", PATHS, "from os import environ"),
+            ("pure", PATHS, "import time"),
+            ("handlers", SWEEP, "import boto3"),
+            ("handlers", SWEEP, "def late():\n    from botocore.config import Config"),
+            ("handlers", SWEEP, "from cryptography.hazmat import primitives"),
+            ("handlers", SWEEP, "from local import clock"),
+            ("strangers", SWEEP, "from functions.notice_upload import app"),
+            ("upward", LEDGER, "import functions.sweep.app"),
+            ("upward", LEDGER, "from local import clock"),
+            ("opinions", LOCAL, "from cdn import paths"),
+            ("opinions", LOCAL, "import functions.sweep.app"),
+        ],
+    )
+    def test_broken(self, tree, plant, rule, module, line):
+        """
+        A planted import that a rule forbids breaks that rule.
+        """
+        plant(module, line)
+
+        assert rule in lint(tree)
+
+    def test_every_rule(self):
+        """
+        No rule goes without a violation planted against it.
+        """
+        planted = {case[0] for case in self.test_broken.pytestmark[0].args[1]}
+
+        assert planted == set(CONTRACTS)
+
+
+class TestReach:
+    @pytest.mark.parametrize(
+        "function", sorted(path.parent.name for path in (ROOT / "functions").glob("*/app.py"))
+    )
+    def test_handlers(self, function):
+        """
+        A handler imports the standard library, Powertools and cdn, whatever else is installed.
+        """
+        handler = ROOT / "functions" / function / "app.py"
+        names: set[str] = set()
+
+        for node in ast.walk(ast.parse(handler.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                names.update(alias.name.partition(".")[0] for alias in node.names)
+            elif isinstance(node, ast.ImportFrom):
+                names.add((node.module or ".").partition(".")[0])
+
+        assert names - sys.stdlib_module_names <= {"aws_lambda_powertools", "cdn"}
+
+    def test_layers_covered(self):
+        """
+        Of all that the layers ship, a function is forbidden everything but Powertools.
+        """
+        pins = {
+            line.partition("==")[0]
+            for layer in (ROOT / "layers").glob("*/requirements.txt")
+            for line in layer.read_text(encoding="utf-8").splitlines()
+            if line[:1].isalpha()
+        }
+        shipped = {
+            module
+            for module, names in packages_distributions().items()
+            if {name.lower().replace("_", "-") for name in names} & pins
+        }
+
+        public = {module for module in shipped if not module.startswith("_")}
+
+        assert "boto3" in public
+        assert public - set(CONTRACTS["handlers"]["forbidden_modules"]) == {"aws_lambda_powertools"}
+
+    def test_pure_rows(self):
+        """
+        Every module in the rows of values is held to knowing neither AWS nor environment.
+        """
+        rows = [
+            {f"cdn.{module}" for module in row.split(" | ")}
+            for row in CONTRACTS["street"]["layers"]
+        ]
+        top = next(n for n, row in enumerate(rows) if "cdn.plans" in row)
+        bottom = next(n for n, row in enumerate(rows) if "cdn.paths" in row)
+
+        assert set().union(*rows[top : bottom + 1]) == set(CONTRACTS["pure"]["source_modules"])

@@ -1,0 +1,462 @@
+"""template.yaml and the code agree, and the template keeps its promises by itself."""
+
+import ast
+import copy
+import re
+from pathlib import Path
+
+import boto3
+import pytest
+from samtranslator.parser.parser import Parser
+from samtranslator.translator.translator import Translator
+from samtranslator.yaml_helper import yaml_parse
+
+from cdn import settings
+
+ROOT = Path(__file__).parents[2]
+TEMPLATE = yaml_parse((ROOT / "template.yaml").read_text(encoding="utf-8"))
+RESOURCES = TEMPLATE["Resources"]
+PSEUDO = {"AWS::AccountId", "AWS::NoValue", "AWS::Partition", "AWS::Region", "AWS::StackName"}
+
+
+def of_type(kind, resources=RESOURCES):
+    return {name: about for name, about in resources.items() if about["Type"] == kind}
+
+
+FUNCTIONS = of_type("AWS::Serverless::Function")
+QUEUES = of_type("AWS::SQS::Queue")
+DEAD_LETTERS = {
+    about["Properties"]["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"][0]
+    for about in QUEUES.values()
+    if "RedrivePolicy" in about["Properties"]
+}
+every_function = pytest.mark.parametrize("name", FUNCTIONS)
+every_queue = pytest.mark.parametrize("name", QUEUES)
+
+
+def as_list(value):
+    return value if isinstance(value, list) else [value]
+
+
+@pytest.fixture(scope="module")
+def translated():
+    """The plain CloudFormation that SAM makes of the template."""
+    template = copy.deepcopy(TEMPLATE)
+    for about in template["Resources"].values():
+        for place in ("CodeUri", "ContentUri"):
+            if place in about.get("Properties", {}):
+                about["Properties"][place] = f"s3://bucket/{about['Properties'][place]}"
+    translator = Translator(None, Parser(), boto_session=boto3.Session(region_name="eu-west-1"))
+    return translator.translate(
+        template, parameter_values={"UploadBuckets": "one,two"}, get_managed_policy_map=dict
+    )
+
+
+class TestEnvironment:
+    @every_function
+    def test_variables(self, name):
+        """
+        A function's variables are the fields of its settings, no more and no fewer.
+        """
+        told = getattr(settings, f"{name}Settings")
+        variables = FUNCTIONS[name]["Properties"]["Environment"]["Variables"]
+
+        assert set(variables) == {field.upper() for field in told.__dataclass_fields__}
+
+    @every_function
+    def test_settings_read(self, name):
+        """
+        A handler reads its own settings and nobody else's, and makes use of every one.
+        """
+        code = handler_file(name).read_text(encoding="utf-8")
+        told = set(re.findall(r"\w+Settings\b", code))
+        used = {node.attr for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Attribute)}
+
+        assert told == {f"{name}Settings"}
+        assert used >= set(getattr(settings, f"{name}Settings").__dataclass_fields__)
+
+    def test_powertools(self):
+        """
+        What all functions share belongs to Powertools alone.
+        """
+        variables = TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]
+
+        assert all(name.startswith("POWERTOOLS_") for name in variables)
+
+    def test_one_reader(self):
+        """
+        No module but cdn.settings reads the environment.
+        """
+        cdn = ROOT / "layers/cloudfront/cdn"
+        modules = {*cdn.rglob("*.py"), *(ROOT / "functions").rglob("*.py")}
+
+        readers = {path for path in modules if reads_environment(path.read_text(encoding="utf-8"))}
+
+        assert readers == {cdn / "settings.py"}
+
+    @pytest.mark.parametrize(
+        "code",
+        [
+            "import os\nos.environ['A']",
+            "import os as system\nsystem.environ.get('A')",
+            "from os import environ",
+            "from os import environ as told",
+            "import os\nos.getenv('A')",
+            "from os import getenv",
+            "from os import *",
+        ],
+    )
+    def test_reader_found(self, code):
+        """
+        However the environment is read, it is seen.
+        """
+        assert reads_environment(code)
+
+
+def reads_environment(code):
+    forbidden = {"environ", "environb", "getenv", "getenvb"}
+    found = set()
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Attribute):
+            found.add(node.attr)
+        elif isinstance(node, ast.ImportFrom) and node.module == "os":
+            found.update("environ" if alias.name == "*" else alias.name for alias in node.names)
+    return bool(found & forbidden)
+
+
+def handler_file(name):
+    return ROOT / FUNCTIONS[name]["Properties"]["CodeUri"] / "app.py"
+
+
+class TestHandlers:
+    def test_handler_named_once(self):
+        """
+        Globals names the handler for all functions.
+        """
+        assert TEMPLATE["Globals"]["Function"]["Handler"] == "app.lambda_handler"
+        assert not [name for name in FUNCTIONS if "Handler" in FUNCTIONS[name]["Properties"]]
+
+    @every_function
+    def test_handler_exists(self, name):
+        """
+        A function's folder holds app.py, and that a lambda_handler of two arguments.
+        """
+        module = ast.parse(handler_file(name).read_text(encoding="utf-8"))
+
+        handlers = [
+            node
+            for node in module.body
+            if isinstance(node, ast.FunctionDef) and node.name == "lambda_handler"
+        ]
+
+        assert [len(handler.args.args) for handler in handlers] == [2]
+
+    def test_every_folder(self):
+        """
+        Every folder of functions/ is deployed, under the same words in PascalCase.
+        """
+        folders = {path.parent.name for path in (ROOT / "functions").glob("*/app.py")}
+
+        assert {
+            name: f"functions/{re.sub(r'(?<!^)(?=[A-Z])', '_', name).lower()}" for name in FUNCTIONS
+        } == {name: FUNCTIONS[name]["Properties"]["CodeUri"] for name in FUNCTIONS}
+        assert {handler_file(name).parent.name for name in FUNCTIONS} == folders
+
+    def test_layers(self):
+        """
+        Every layer is a folder with locked requirements, built for what the functions run on.
+        """
+        shared = TEMPLATE["Globals"]["Function"]
+
+        for about in of_type("AWS::Serverless::LayerVersion").values():
+            pinned = ROOT / about["Properties"]["ContentUri"] / "requirements.txt"
+            assert "--hash=sha256:" in pinned.read_text(encoding="utf-8")
+            assert about["Metadata"] == {
+                "BuildMethod": shared["Runtime"],
+                "BuildArchitecture": shared["Architectures"][0],
+            }
+
+
+class TestParameters:
+    @pytest.mark.parametrize("name", TEMPLATE["Parameters"])
+    def test_described(self, name):
+        """
+        A parameter says what it means and what it may be, and has a default that is so.
+        """
+        about = TEMPLATE["Parameters"][name]
+
+        assert about["Description"]
+        assert {"AllowedPattern", "AllowedValues", "MinValue"} & set(about)
+        if "AllowedPattern" in about:
+            assert re.fullmatch(about["AllowedPattern"], "ab c!") is None
+        # Nobody can guess which buckets are meant.
+        assert "Default" in about or name == "UploadBuckets"
+
+
+def references(node):
+    """Tell what *node* refers to, and which sections of a template may hold it."""
+    for key, value in node.items() if isinstance(node, dict) else ():
+        match key, value:
+            case "Ref", name:
+                yield name, ("Parameters", "Resources")
+            case "Fn::GetAtt", [name, *_]:
+                yield name, ("Resources",)
+            case "Fn::GetAtt", str(name):
+                yield name.partition(".")[0], ("Resources",)
+            case "Fn::Sub", str(text):
+                yield from ((name, ("Parameters", "Resources")) for name in placeholders(text))
+            case "Fn::Sub", [text, own]:
+                names = [name for name in placeholders(text) if name not in own]
+                yield from ((name, ("Parameters", "Resources")) for name in names)
+            case "DependsOn", _:
+                yield from ((name, ("Resources",)) for name in as_list(value))
+            case ("Fn::If", [name, *_]) | ("Condition", str(name)):
+                yield name, ("Conditions",)
+    for value in (
+        node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+    ):
+        yield from references(value)
+
+
+def placeholders(text):
+    return [name.partition(".")[0] for name in re.findall(r"\$\{([^!}][^}]*)\}", text)]
+
+
+def dangling(template):
+    """Name whatever *template* refers to and does not hold."""
+    return sorted(
+        name
+        for name, sections in references(template)
+        if name not in PSEUDO and not any(name in template.get(section, {}) for section in sections)
+    )
+
+
+class TestReferences:
+    def test_written(self):
+        """
+        Every reference in the template as it is written leads somewhere.
+        """
+        assert dangling(TEMPLATE) == []
+
+    def test_translated(self, translated):
+        """
+        Every reference in the template as it is deployed leads somewhere.
+        """
+        assert dangling(translated) == []
+
+    @pytest.mark.parametrize(
+        "reference",
+        [
+            {"Ref": "Gone"},
+            {"Fn::GetAtt": ["Gone", "Arn"]},
+            {"Fn::GetAtt": "Gone.Arn"},
+            {"Fn::Sub": "a ${Gone} b"},
+            {"Fn::Sub": "a ${Gone.Arn} b"},
+            {"Fn::Sub": ["a ${Gone} ${Own}", {"Own": "c"}]},
+            {"Fn::Sub": ["a ${Own}", {"Own": {"Ref": "Gone"}}]},
+            {"DependsOn": "Gone"},
+            {"DependsOn": ["Ledger", "Gone"]},
+            {"Condition": "Gone"},
+            {"Fn::If": ["Gone", "a", "b"]},
+        ],
+    )
+    def test_dangling(self, reference):
+        """
+        A reference that leads nowhere is found.
+        """
+        broken = copy.deepcopy(TEMPLATE)
+        broken["Resources"]["Planted"] = {"Type": "Planted", **reference}
+
+        assert dangling(broken) == ["Gone"]
+
+
+class TestLogs:
+    @every_function
+    def test_retention(self, name):
+        """
+        A function writes to a log group of its own, which forgets.
+        """
+        group = FUNCTIONS[name]["Properties"]["LoggingConfig"]["LogGroup"]["Ref"]
+
+        assert group == f"{name}Log"
+        assert RESOURCES[group]["Type"] == "AWS::Logs::LogGroup"
+        assert RESOURCES[group]["Properties"]["RetentionInDays"] == {"Ref": "LogRetentionDays"}
+
+
+class TestQueues:
+    @every_queue
+    def test_dead_letters(self, name):
+        """
+        A queue has dead letters of its own, or holds another's.
+        """
+        redrive = QUEUES[name]["Properties"].get("RedrivePolicy", {})
+
+        target = redrive.get("deadLetterTargetArn", {}).get("Fn::GetAtt", [None])[0]
+
+        assert target == (None if name in DEAD_LETTERS else f"{name}DeadLetters")
+        assert target in {None, *QUEUES}
+
+    @pytest.mark.parametrize("name", sorted(DEAD_LETTERS))
+    def test_alarm(self, name):
+        """
+        The first dead letter raises an alarm that says what to do first.
+        """
+        alarms = [
+            about["Properties"]
+            for about in of_type("AWS::CloudWatch::Alarm").values()
+            if about["Properties"]["Dimensions"][0]["Value"]["Fn::GetAtt"] == [name, "QueueName"]
+        ]
+
+        assert len(alarms) == 1
+        assert "First step:" in alarms[0]["AlarmDescription"]["Fn::Sub"]
+        assert alarms[0]["AlarmActions"] == [{"Ref": "Announcements"}]
+        assert alarms[0]["MetricName"] == "ApproximateNumberOfMessagesVisible"
+        assert alarms[0]["Threshold"] == 1
+
+    @every_queue
+    def test_encrypted(self, name):
+        """
+        A queue is encrypted where it lies and on the way to it.
+        """
+        denials = [
+            statement
+            for statement in statements("AWS::SQS::QueuePolicy")
+            if statement["Effect"] == "Deny"
+            and {"Fn::GetAtt": [name, "Arn"]} in as_list(statement["Resource"])
+        ]
+
+        assert QUEUES[name]["Properties"]["SqsManagedSseEnabled"] is True
+        assert [denial["Condition"] for denial in denials] == [
+            {"Bool": {"aws:SecureTransport": "false"}}
+        ]
+
+    @every_function
+    def test_triggers(self, name):
+        """
+        A queue hands over small batches at once, takes single failures back, and outlasts a run.
+        """
+        properties = FUNCTIONS[name]["Properties"]
+        sources = [e["Properties"] for e in properties["Events"].values() if e["Type"] == "SQS"]
+
+        for source in sources:
+            queue = QUEUES[source["Queue"]["Fn::GetAtt"][0]]["Properties"]
+            assert set(source) == {"Queue", "BatchSize", "FunctionResponseTypes"}
+            assert source["BatchSize"] == 10
+            assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+            assert queue["VisibilityTimeout"] > properties["Timeout"]
+
+
+def statements(kind, resources=RESOURCES):
+    """Tell every policy statement in the resources of one kind."""
+
+    def walk(node):
+        if isinstance(node, list):
+            for item in node:
+                yield from walk(item)
+        elif isinstance(node, dict):
+            if "Effect" in node:
+                yield node
+            for value in node.values():
+                yield from walk(value)
+
+    return list(walk([about["Properties"] for about in of_type(kind, resources).values()]))
+
+
+class TestPermissions:
+    def test_roles_written_out(self, translated):
+        """
+        SAM adds no role and no permission of its own: its managed policies read any queue.
+        """
+        roles = of_type("AWS::IAM::Role", translated["Resources"])
+
+        assert roles == of_type("AWS::IAM::Role")
+        assert not [role for role in roles.values() if "ManagedPolicyArns" in role["Properties"]]
+
+    @every_function
+    def test_own_role(self, name):
+        """
+        Every function has a role of its own.
+        """
+        assert FUNCTIONS[name]["Properties"]["Role"] == {"Fn::GetAtt": [f"{name}Role", "Arn"]}
+
+    @pytest.mark.parametrize(
+        "kind",
+        ["AWS::IAM::Role", "AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy", "AWS::KMS::Key"],
+    )
+    def test_actions_named(self, kind):
+        """
+        Whoever is allowed something is allowed actions by name, except the account its own key.
+        """
+        found = statements(kind)
+
+        loose = [
+            statement["Sid"]
+            for statement in found
+            if statement["Effect"] == "Allow"
+            and any("*" in action for action in as_list(statement["Action"]))
+        ]
+
+        assert found
+        assert loose == (["AccountDecides"] if kind == "AWS::KMS::Key" else [])
+
+    def test_resources_named(self):
+        """
+        Only an action for which CloudFront knows no resource is allowed on all of them.
+        """
+        everywhere = [
+            statement["Action"]
+            for statement in statements("AWS::IAM::Role")
+            if "Resource" in statement and "*" in as_list(statement["Resource"])
+        ]
+
+        assert everywhere == ["cloudfront:ListDistributions"]
+
+    def test_services_bound(self):
+        """
+        A service that may write here may do so for this account alone.
+        """
+        written = [
+            statement
+            for kind in ("AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy", "AWS::KMS::Key")
+            for statement in statements(kind)
+            if isinstance(statement["Principal"], dict) and "Service" in statement["Principal"]
+        ]
+
+        assert len(written) == 3
+        for statement in written:
+            assert statement["Condition"]["StringEquals"] == {
+                "aws:SourceAccount": {"Ref": "AWS::AccountId"}
+            }
+
+    def test_only_the_rule(self):
+        """
+        Of all rules only ours may fill the queue of uploads, or its dead letters.
+        """
+        allowed = [s for s in statements("AWS::SQS::QueuePolicy") if s["Effect"] == "Allow"]
+
+        assert [s["Condition"]["ArnEquals"] for s in allowed] == [
+            {"aws:SourceArn": {"Fn::GetAtt": ["ObjectsChanged", "Arn"]}}
+        ]
+        assert [s["Action"] for s in allowed] == ["sqs:SendMessage"]
+
+
+class TestLedger:
+    def test_kept(self):
+        """
+        The ledger outlives the stack, and can be brought back to any minute.
+        """
+        ledger = RESOURCES["Ledger"]
+
+        assert ledger["DeletionPolicy"] == ledger["UpdateReplacePolicy"] == "Retain"
+        assert ledger["Properties"]["BillingMode"] == "PAY_PER_REQUEST"
+        assert ledger["Properties"]["PointInTimeRecoverySpecification"] == {
+            "PointInTimeRecoveryEnabled": True
+        }
+
+    def test_buckets_not_owned(self, translated):
+        """
+        No upload bucket belongs to the stack, and none is configured by it.
+        """
+        kinds = {about["Type"] for about in translated["Resources"].values()}
+
+        assert not [kind for kind in kinds if kind.startswith(("AWS::S3", "Custom::"))]
