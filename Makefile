@@ -13,8 +13,9 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_USER := 0
 unexport PYTHONPATH PYTHONHOME
 
-# The functions of the embedded default run in an environment of their own.
-FUNCTIONS_PYTHON := $(VENV)/functions/bin/python
+# The functions of the embedded default run in an environment and a folder of their own, so it is
+# named from the root.
+FUNCTIONS_PYTHON := "$$PWD/$(VENV)/functions/bin/python"
 DEMO_PYTHON := $(VENV)/demo/bin/python
 DEVELOPMENT := $(VENV)/development/bin
 DEVELOPMENT_PYTHON := $(DEVELOPMENT)/python

@@ -33,11 +33,10 @@ from moto.moto_server.werkzeug_app import (
 from moto.sqs.models import sqs_backends
 from werkzeug.serving import make_server
 
-from local import queues, s3_events
+from local import function, queues, s3_events
 from local.patching import replaced
 
-ACCOUNT = "123456789012"
-REGION = "us-east-1"
+ACCOUNT, REGION = function.ACCOUNT, function.REGION
 # The access key of whoever is not a function.
 OUTSIDE = "AKIAOUTSIDE000000000"
 
@@ -171,6 +170,13 @@ def queues_of_account() -> queues.Queues:
 
 
 class _Handler(MotoRequestHandler):
+    def connection_dropped(
+        self, error: BaseException, environ: WSGIEnvironment | None = None
+    ) -> None:
+        # Raised by the fault layer, too: the caller then sees its connection end.
+        del error, environ
+        self.close_connection = True
+
     def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002
         # Nothing of the services is written to the terminal; what broke is kept.
         if type == "error":

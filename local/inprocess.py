@@ -23,9 +23,8 @@ from local import aws
 from local.clock import VirtualClock
 from local.cloudfront import CloudFront, doors
 from local.faults import Crash, Faults
-from local.pollers import Outcome
+from local.function import Function, Outcome
 from local.sandboxes import lambda_environment
-from local.template import Function
 
 Handler = Callable[[Any, Any], Any]
 

@@ -12,9 +12,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from local import aws
+from local.function import ACCOUNT, REGION, Function, Outcome, QueueTrigger, ScheduleTrigger
 from local.queues import Queues
-from local.template import Function, QueueTrigger, ScheduleTrigger
 
 _RATE = re.compile(r"rate\((?P<count>[1-9]\d*) (?P<unit>minute|hour|day)s?\)")
 _UNITS_S = {"minute": 60, "hour": 3600, "day": 86_400}
@@ -26,14 +25,6 @@ _AT_ONCE = 10
 
 class ScheduleError(Exception):
     """A schedule's expression is none that is emulated."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """How an invocation ended: with an *answer*, or with an *error* that says why not."""
-
-    answer: Any = None
-    error: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,9 +226,9 @@ class Pollers:
                 "id": str(uuid.UUID(int=self._random.getrandbits(128), version=4)),
                 "detail-type": "Scheduled Event",
                 "source": "aws.events",
-                "account": aws.ACCOUNT,
+                "account": ACCOUNT,
                 "time": f"{datetime.fromtimestamp(schedule.due_at, UTC):%Y-%m-%dT%H:%M:%SZ}",
-                "region": aws.REGION,
+                "region": REGION,
                 "resources": [schedule.trigger.arn],
                 "detail": {},
             }

@@ -23,10 +23,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Self, cast
 
-from local import aws
-from local.pollers import Outcome
+from local.function import REGION, Function, Outcome
 from local.runtime_api import Invocation, RuntimeApi, Sign
-from local.template import Function
 
 _INSTALLED = Path(__file__).parents[1] / ".venv" / "functions" / "bin" / "python"
 _RUNTIME = Path(__file__).parent / "runtime"
@@ -75,7 +73,7 @@ def lambda_environment(function: Function, *, access_key: str) -> dict[str, str]
     return {
         **function.environment,
         "AWS_ACCESS_KEY_ID": access_key,
-        "AWS_DEFAULT_REGION": aws.REGION,
+        "AWS_DEFAULT_REGION": REGION,
         "AWS_EXECUTION_ENV": "AWS_Lambda_python3.13",
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_mb),
         "AWS_LAMBDA_FUNCTION_NAME": function.physical_name,
@@ -83,7 +81,7 @@ def lambda_environment(function: Function, *, access_key: str) -> dict[str, str]
         "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
         "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{function.physical_name}",
         "AWS_LAMBDA_LOG_STREAM_NAME": "local",
-        "AWS_REGION": aws.REGION,
+        "AWS_REGION": REGION,
         "AWS_SECRET_ACCESS_KEY": "local",
         "AWS_SESSION_TOKEN": "local",
         "LAMBDA_TASK_ROOT": str(function.folder),

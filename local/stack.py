@@ -19,9 +19,10 @@ from local.clock import VirtualClock
 from local.cloudfront import CloudFront, Lags, Quotas, doors
 from local.edge import Edge, EdgeServer, s3_objects
 from local.faults import Faults
-from local.pollers import Delivery, Outcome, Pollers
+from local.function import Function, Outcome
+from local.pollers import Delivery, Pollers
 from local.sandboxes import Sandboxes, functions_python
-from local.template import Deployment, Function
+from local.template import Deployment
 from local.world import Invocation, World, recorded
 
 # An inline stack starts at the same moment each time.
@@ -103,6 +104,7 @@ def embedded(
             client=client,
             logs=sandboxes.logs,
             edge_url=edge_server.url,
+            processes=sandboxes.processes,
         )
 
 
@@ -176,5 +178,3 @@ class _Callers:
 def _most_at_once(deployment: Deployment) -> int:
     """Count the pollers, and one ring of a schedule for each function."""
     return sum(1 + sum(q.concurrency for q in f.queues) for f in deployment.functions)
-
-

@@ -18,6 +18,7 @@ from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 
 from local import aws
+from local.function import Function, QueueTrigger, ScheduleTrigger
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -33,47 +34,6 @@ _SCHEDULE = "AWS::Scheduler::Schedule"
 
 class TemplateError(Exception):
     """The template says what cannot be deployed, or not here."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QueueTrigger:
-    """An event source mapping of an SQS queue."""
-
-    url: str
-    arn: str
-    batch_size: int
-    report_batch_item_failures: bool
-    concurrency: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScheduleTrigger:
-    """A rule or schedule: `rate(…)` or `cron(…)`, and the event that it sends, if its own."""
-
-    arn: str
-    expression: str
-    event: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Function:
-    """One function as the template describes it, with every reference resolved."""
-
-    name: str
-    logical_id: str
-    physical_name: str
-    folder: Path
-    handler: str
-    timeout_s: int
-    memory_mb: int
-    environment: Mapping[str, str]
-    layers: tuple[Path, ...] = ()
-    queues: tuple[QueueTrigger, ...] = ()
-    schedules: tuple[ScheduleTrigger, ...] = ()
-
-    @property
-    def arn(self) -> str:
-        return f"arn:aws:lambda:{aws.REGION}:{aws.ACCOUNT}:function:{self.physical_name}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,8 +11,9 @@ from local.clock import VirtualClock
 from local.cloudfront import CloudFront
 from local.edge import Edge
 from local.faults import Faults
-from local.pollers import Delivery, Invoke, Outcome, Pollers
-from local.template import Deployment, Function
+from local.function import Function, Outcome
+from local.pollers import Delivery, Invoke, Pollers
+from local.template import Deployment
 
 # SQS shows a message after its moment, not at it.
 _JUST_AFTER_S = 0.001
@@ -42,6 +43,8 @@ class World:
             In the order of their ends.
         edge_url:
             Where the edge listens; empty for an inline stack, whose edge is asked directly.
+        processes:
+            Names the functions' processes that run now, by their ids.
 
     """
 
@@ -55,6 +58,7 @@ class World:
     client: Callable[[str], Any]
     logs: Callable[[str], list[str]]
     edge_url: str = ""
+    processes: Callable[[], list[int]] = list
 
     @property
     def outputs(self) -> Mapping[str, str]:

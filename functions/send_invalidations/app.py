@@ -32,5 +32,6 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     )
     rungs = clocks.answer(event["Records"], partial(flushes.step, desk), now=time.time)
     for rung in rungs:
-        logger.info("flush looked at", bucket=rung.row_id, due_ms=rung.due_ms, error=rung.error)
+        log = logger.warning if rung.error else logger.info
+        log("flush looked at", bucket=rung.row_id, due_ms=rung.due_ms, error=rung.error)
     return clocks.set_again(Clock(clients.sqs(), told.flush_clock_url), rungs, now=time.time)

@@ -30,5 +30,6 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     audience = Audience(clients.events(), told.event_bus_name, clients.sns(), told.topic_arn)
     rungs = clocks.answer(event["Records"], partial(watches.look, desk, audience), now=time.time)
     for rung in rungs:
-        logger.info("watch looked at", watch=rung.row_id, due_ms=rung.due_ms, error=rung.error)
+        log = logger.warning if rung.error else logger.info
+        log("watch looked at", watch=rung.row_id, due_ms=rung.due_ms, error=rung.error)
     return clocks.set_again(watch_clock, rungs, now=time.time)

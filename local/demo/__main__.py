@@ -1,74 +1,21 @@
-"""`make demo`: run the stack of template.yaml on this machine, and show that it does its work."""
+"""`make demo`: say something at once, and end quietly however early somebody stops it."""
 
-from __future__ import annotations
-
-import argparse
-import json
 import sys
-import time
-from pathlib import Path
 
-from rich.console import Console
-
-from local.demo import outside, site, upload
-from local.demo.claims import Claims
-from local.demo.narration import Narrator
-from local.stack import embedded
-
-TEMPLATE = Path(__file__).parents[2] / "template.yaml"
-CHAPTERS = {"upload": upload.play}
-
-_BUCKET = "site"
 _CTRL_C = 130
 
 
 def main() -> int:
-    """Play the chapters; exit with 1 if a claim broke, with 2 if there was nothing to play."""
-    told = _arguments()
-    # With --json, standard output is for machines alone.
-    console = Console(stderr=told.json, soft_wrap=True)
-    claims = Claims(Narrator(console, time.time))
+    """Show the demo."""
+    sys.stderr.write("CloudFront Autopilot on this machine: no AWS, no Docker, virtual time.\n")
     try:
-        _play(told, claims)
-    except site.SiteError as exc:
-        claims.narrator.line(f"demo: {exc}")
-        return 2
+        # What it emulates AWS with takes seconds to import.
+        from local.demo import show  # noqa: PLC0415
+
+        return show.main()
     except KeyboardInterrupt:
-        claims.narrator.line("demo: stopped; nothing is left running")
+        sys.stderr.write("demo: stopped; nothing is left running\n")
         return _CTRL_C
-    claims.narrator.line()
-    claims.narrator.line(claims.summary())
-    if told.json:
-        print(json.dumps({"claims": claims.results}))
-    return 1 if claims.broken else 0
-
-
-def _play(told: argparse.Namespace, claims: Claims) -> None:
-    narrator = claims.narrator
-    files = site.read(told.site)
-    began = time.monotonic()
-    narrator.line("The stack of template.yaml, on this machine: no AWS, no Docker, virtual time.")
-    with embedded(
-        TEMPLATE, parameters={"UploadBuckets": _BUCKET}, python=told.functions_python
-    ) as world:
-        cloud = outside.build(world, bucket=_BUCKET)
-        names = ", ".join(function.name for function in world.deployment.functions)
-        narrator.line(f"Deployed in {time.monotonic() - began:.1f} s. Functions: {names}")
-        for name, play in CHAPTERS.items():
-            if told.chapter in {None, name}:
-                narrator.heading(name)
-                play(cloud, files, narrator, claims)
-
-
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
-    parser.add_argument("--chapter", choices=CHAPTERS, help="play this one alone")
-    parser.add_argument(
-        "--site", type=Path, default=site.SHIPPED, help="a folder whose files are uploaded"
-    )
-    parser.add_argument("--functions-python", type=Path, help="the interpreter of the functions")
-    parser.add_argument("--json", action="store_true", help="end with the results as JSON")
-    return parser.parse_args()
 
 
 if __name__ == "__main__":

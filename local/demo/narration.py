@@ -9,7 +9,6 @@ from typing import TypeVar
 
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table
 
 T = TypeVar("T")
 
@@ -42,9 +41,12 @@ class Narrator:
 
     def track(self, things: Iterable[T], *, doing: str, count: int) -> Iterator[T]:
         """Show progress while *things* are worked on."""
-        yield from track(
-            things, doing, total=count, console=self.console, transient=True, show_speed=False
-        )
+        if self.console.is_terminal:
+            yield from track(
+                things, doing, total=count, console=self.console, transient=True, show_speed=False
+            )
+        else:
+            yield from things
 
     @contextmanager
     def busy(self, doing: str) -> Iterator[None]:
@@ -53,12 +55,4 @@ class Narrator:
             with self.console.status(doing):
                 yield
         else:
-            self.line(f"{doing} …")
             yield
-
-    def table(self, titles: list[str], rows: list[list[str]]) -> None:
-        """Print *rows* under *titles*."""
-        table = Table(*titles, box=None, pad_edge=False, padding=(0, 3, 0, 0))
-        for row in rows:
-            table.add_row(*row)
-        self.console.print(table)

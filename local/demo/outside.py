@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import unquote
 
-from local.stack import World
+from local.world import World
 
 CACHING_OPTIMIZED = "658327ea-f89d-4fab-a63d-7e88639e58f6"
 
@@ -20,17 +21,19 @@ class Invalidation:
 
     id: str
     status: str
+    created_at: float
     items: tuple[str, ...]
 
     def covers(self, path: str) -> bool:
         """
-        Tell whether an item names *path*, or a wildcard starts it.
+        Tell whether an item names *path*, or a wildcard starts it, however either is encoded.
 
-        >>> Invalidation("I1", "Completed", ("/css/*", "/a")).covers("/css/site.css")
+        >>> Invalidation("I1", "Completed", 0, ("/css/*", "/a")).covers("/css/site.css")
         True
         """
+        named = unquote(path)
         return any(
-            path.startswith(item[:-1]) if item.endswith("*") else path == item
+            named.startswith(unquote(item[:-1])) if item.endswith("*") else named == unquote(item)
             for item in self.items
         )
 
@@ -72,7 +75,8 @@ class Cloud:
             DistributionId=self.distribution_id, Id=invalidation_id
         )["Invalidation"]
         items = tuple(found["InvalidationBatch"]["Paths"]["Items"])
-        return Invalidation(found["Id"], found["Status"], items)
+        created_at = found["CreateTime"].timestamp()
+        return Invalidation(found["Id"], found["Status"], created_at, items)
 
     def announcements(self) -> list[dict[str, Any]]:
         """Listen: return every event of the suite that the event bus has delivered so far."""

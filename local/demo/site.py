@@ -1,6 +1,6 @@
 """The files that the demo uploads: a folder of this machine, which it only reads."""
 
-from itertools import islice
+from dataclasses import dataclass
 from mimetypes import guess_type
 from pathlib import Path
 
@@ -14,23 +14,32 @@ class SiteError(Exception):
     """The folder cannot serve as the demo's site."""
 
 
-def read(folder: Path) -> dict[str, bytes]:
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Files by the keys that they shall have, and how many more there were."""
+
+    files: dict[str, bytes]
+    left_out: int
+
+
+def read(folder: Path) -> Site:
     """
-    Read the files of *folder* by the keys that they shall have, at most 1,000 of them.
+    Read the files of *folder*, at most 1,000 of them, hidden ones aside.
 
     Raises:
         SiteError: It is no folder, or has too few files to change some and leave some.
     """
     if not folder.is_dir():
         raise SiteError(f"{folder} is no folder; name one with SITE=…")
-    files = sorted(
-        path for path in folder.rglob("*") if path.is_file() and not _hidden(path, folder)
-    )
-    if len(files) < FEWEST_FILES:
-        raise SiteError(f"{folder} has {len(files)} files; the demo needs at least {FEWEST_FILES}")
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes() for path in islice(files, MOST_FILES)
+    keys = {
+        path.relative_to(folder).as_posix(): path
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not _hidden(path.relative_to(folder))
     }
+    if len(keys) < FEWEST_FILES:
+        raise SiteError(f"{folder} has {len(keys)} files; the demo needs at least {FEWEST_FILES}")
+    taken = list(keys)[:MOST_FILES]
+    return Site({key: keys[key].read_bytes() for key in taken}, len(keys) - len(taken))
 
 
 def content_type(key: str) -> str:
@@ -43,5 +52,5 @@ def content_type(key: str) -> str:
     return guess_type(key)[0] or "application/octet-stream"
 
 
-def _hidden(path: Path, folder: Path) -> bool:
-    return any(part.startswith(".") for part in path.relative_to(folder).parts)
+def _hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)

@@ -1,8 +1,10 @@
-"""Chapter one: files change in S3, and exactly their cached copies go away."""
+"""Files change in S3, and exactly their cached copies go away."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from local.demo import outside, site
 from local.demo.claims import Claims
@@ -11,22 +13,54 @@ from local.demo.outside import Cloud, Invalidation
 from local.demo.viewer import Seen, Viewer, path_of
 
 _FIVE_MINUTES_S = 300.0
-_BURST_ALBUMS = 10
-_BURST_PHOTOS = 50
+_ALBUMS = 10
+_PHOTOS = 50
 _LONGEST_WAIT_S = 60
+_MISSING = {HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND}
 
 
 def play(cloud: Cloud, files: dict[str, bytes], narrator: Narrator, claims: Claims) -> None:
-    """Publish *files*, change some of them, and replace many at once."""
+    """Publish *files*, change some of them, and replace many pictures at once."""
     viewer = Viewer(cloud.world.edge_url, cloud.domain_name)
-    stage = _Stage(cloud, viewer, narrator, claims)
+    stage = Stage(cloud, viewer, narrator, claims)
     stage.publish(files)
-    stage.change(files)
+    stage.change(Edit.of(files))
     stage.burst()
 
 
 @dataclass(frozen=True, slots=True)
-class _Stage:
+class Edit:
+    """What happens to the site: *before* it, what is *new*, *deleted* and *untouched*."""
+
+    before: dict[str, bytes]
+    new: dict[str, bytes]
+    deleted: str
+    untouched: tuple[str, ...]
+
+    @classmethod
+    def of(cls, files: dict[str, bytes]) -> Edit:
+        """Change two pages, add one, delete one, and leave the others."""
+        # CloudFront cannot invalidate `~`, nor a last `*` alone: those files stay untouched.
+        keys = sorted(files, key=lambda key: (bool({*"~*"} & {*key}), ".html" not in key, key))
+        new = {key: files[key] + b"\n<!-- changed -->\n" for key in keys[:2]}
+        added = next(key for n in range(len(files) + 1) if (key := f"added-{n}.html") not in files)
+        new[added] = b"<!doctype html><title>Added today</title>\n"
+        return cls(files, new, keys[2], tuple(keys[3:]))
+
+    @property
+    def gone(self) -> tuple[str, ...]:
+        """Name everything of which the edge has a copy that is no longer right."""
+        return (*self.new, self.deleted)
+
+    def is_old(self, key: str, seen: Seen) -> bool:
+        """Tell whether *seen* is what *key* was before."""
+        if key in self.before:
+            return seen.body == self.before[key]
+        return seen.status in _MISSING
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
     """A site in the cloud, somebody who looks at it, and who tells of it."""
 
     cloud: Cloud
@@ -36,136 +70,96 @@ class _Stage:
 
     def publish(self, files: dict[str, bytes]) -> None:
         say = self.narrator.say
-        say(f"{len(files)} files go to the bucket {self.cloud.bucket!r} …")
+        say(f"{len(files)} files are uploaded to the bucket {self.cloud.bucket!r}.")
         self._upload(files)
-        with self.narrator.busy("The suite reacts"):
-            self.cloud.world.settle(limit_s=_FIVE_MINUTES_S)
-        sent = self.cloud.invalidations()
-        say(f"The suite sent {_count(sent)}: {_shown(sent)}")
-        for key in self.narrator.track(files, doing="Viewers come", count=len(files)):
-            self.viewer.get(path_of(key))
+        sent = self._settle()
+        say(f"The suite asked CloudFront for {_told(sent)}")
+        self._look("Viewers come", files)
         say(f"Viewers came: the edge now has copies of all {len(files)} files.")
 
-    def change(self, files: dict[str, bytes]) -> None:
+    def change(self, edit: Edit) -> None:
         say, cloud = self.narrator.say, self.cloud
-        before = len(cloud.invalidations())
-        keys = sorted(files, key=lambda key: (not key.endswith(".html"), key))
-        changed, deleted, untouched = keys[:2], keys[2], keys[3:]
-        added = f"{keys[0].rpartition('/')[0]}/added-today.html".lstrip("/")
-        new = {key: files[key] + b"\n<!-- changed -->\n" for key in changed}
-        new[added] = b"<!doctype html><title>Added today</title>\n"
+        added = next(key for key in edit.new if key not in edit.before)
+        changed = [key for key in edit.new if key in edit.before]
         self.viewer.get(path_of(added))  # so that the edge remembers its absence
-
         self.narrator.line()
-        say(f"Changed: {', '.join(changed)} · added: {added} · deleted: {deleted}")
-        self._upload(new)
-        cloud.delete(deleted)
+        say(f"Changed: {', '.join(changed)}. Added: {added}. Deleted: {edit.deleted}.")
+        known = len(cloud.invalidations())
+        self._upload(edit.new)
+        cloud.delete(edit.deleted)
 
         with self.narrator.busy("The suite reacts"):
             cloud.world.run(
-                until=lambda: len(cloud.invalidations()) > before, limit_s=_FIVE_MINUTES_S
+                until=lambda: len(cloud.invalidations()) > known, limit_s=_FIVE_MINUTES_S
             )
-        sent = cloud.invalidations()[before:]
-        say(f"CloudFront was asked for {_count(sent)}: {_shown(sent)}")
-        stale = {key: self.viewer.get(path_of(key)) for key in (*new, deleted)}
-        say(f"Its state is {_statuses(sent)}: {_stale(stale, files)} old copies still come back.")
-        in_progress = bool(sent) and all(one.status == "InProgress" for one in sent)
+        asked = cloud.invalidations()[known:]
+        say(f"The suite asked CloudFront for {_told(asked)}")
+        stale = self._look("Viewers come", edit.gone)
+        olds = sum(edit.is_old(key, seen) for key, seen in stale.items())
+        say(f"It is {_statuses(asked)}: {olds} of {len(stale)} pages still come back old.")
 
         with self.narrator.busy("The suite watches"):
-            cloud.world.run(until=lambda: cloud.announced(sent), limit_s=_FIVE_MINUTES_S)
-            cloud.world.settle(limit_s=_FIVE_MINUTES_S)
-        told = [told for told in cloud.announcements() if told["detail"]["outcome"]]
-        after = cloud.invalidations()[before:]
-        say(f"Announced: {told[-1]['detail-type'] if told else 'nothing'}. Looks of the watch:")
-        self._show_looks()
-        fresh = {key: self.viewer.get(path_of(key)) for key in (*new, deleted)}
-        kept = {key: self.viewer.get(path_of(key)) for key in untouched}
-        one_each = len(new) + 1
+            cloud.world.run(until=lambda: cloud.announced(asked), limit_s=_FIVE_MINUTES_S)
+        done = cloud.invalidations()[known:]
+        say(f"It is {_statuses(done)}; the suite looked {self._looks(asked)}, and announced it.")
+        fresh = self._look("Viewers return", edit.gone)
+        kept = self._look("Viewers return", edit.untouched)
+        self._settle()
         say(
-            f"One event at a time this had been {one_each} calls and {one_each} items; "
-            f"it was {len(after)} call{'s'[: len(after) != 1]} and {_items(after)} items."
+            f"One event at a time: {_many(len(edit.gone), 'call')}. "
+            f"This way: {_many(len(done), 'call')} of {_many(_items(done), 'item')}"
+            + (" (/ shows index.html, so it goes too)." if _covered(done, "/") else ".")
         )
-
-        check = self.claims.check
-        check(
-            "upload-invalidates",
-            "CloudFront's own list names every path that an upload changed, and no other.",
-            against={path_of(key): any(one.covers(path_of(key)) for one in after) for key in new}
-            | {
-                f"{path_of(key)} is not named": not any(one.covers(path_of(key)) for one in after)
-                for key in untouched
-            },
-        )
-        check(
+        self._check_items(edit, done)
+        self.claims.check(
             "stale-before-fresh-after",
-            "Old copies came back while the invalidation was in progress, new ones after its end.",
+            "Old copies came back while CloudFront was at it, and new ones once it was done.",
             against={
-                "the invalidation was in progress": in_progress,
-                "it is completed": all(one.status == "Completed" for one in after),
-            }
-            | {f"{key} was old": stale[key].body == files[key] for key in changed}
-            | {f"{added} was missing": stale[added].status in {403, 404}}
-            | {f"{key} is new": fresh[key].body == new[key] for key in new},
-        )
-        check(
-            "delete-invalidates",
-            "A deleted file is gone from the edge too.",
-            against={
-                f"{deleted} was still served": stale[deleted].status == 200,
-                f"{deleted} is refused": fresh[deleted].status in {403, 404},
+                "it was in progress": {one.status for one in asked} == {"InProgress"},
+                "it was completed": {one.status for one in done} == {"Completed"},
+                **{f"{key} was old": edit.is_old(key, stale[key]) for key in edit.new},
+                **{f"{key} is new": fresh[key].body == body for key, body in edit.new.items()},
             },
         )
-        check(
-            "untouched-stay-cached",
-            "What did not change was never fetched from the bucket again.",
-            against={f"{key} came from the cache": kept[key].from_cache for key in untouched},
-        )
+        self._check_others(edit, stale[edit.deleted], fresh[edit.deleted], kept)
         self._check_announcements()
 
     def burst(self) -> None:
         say, cloud = self.narrator.say, self.cloud
-        covers = {f"album-{album:02}/cover.jpg": b"cover" for album in range(_BURST_ALBUMS)}
+        covers = [f"album-{album:02}/cover.jpg" for album in range(_ALBUMS)]
         photos = [
             f"album-{album:02}/photo-{photo:02}.jpg"
-            for album in range(_BURST_ALBUMS)
-            for photo in range(_BURST_PHOTOS)
+            for album in range(_ALBUMS)
+            for photo in range(_PHOTOS)
         ]
         self.narrator.line()
-        say(f"{len(photos) + len(covers)} pictures are published, and viewers look at them all.")
-        self._upload(covers | dict.fromkeys(photos, b"first"))
-        with self.narrator.busy("The suite reacts"):
-            cloud.world.settle(limit_s=_FIVE_MINUTES_S)
-        for key in self.narrator.track(
-            [*covers, *photos], doing="Viewers come", count=len(photos) + len(covers)
-        ):
-            self.viewer.get(path_of(key))
-
-        before = len(cloud.invalidations())
+        say(f"{len(covers) + len(photos)} pictures in {_ALBUMS} albums are uploaded.")
+        self._upload(dict.fromkeys([*covers, *photos], b"first"))
+        self._settle()
+        self._look("Viewers come", [*covers, *photos])
+        known = len(cloud.invalidations())
         began = cloud.world.clock.now()
-        say(f"{len(photos)} of them are replaced at once.")
+        say(f"Viewers saw them all. Now {len(photos)} of them are replaced at once.")
         self._upload(dict.fromkeys(photos, b"second"))
         took_s = cloud.world.clock.now() - began
-        with self.narrator.busy("The suite reacts"):
-            cloud.world.settle(limit_s=_FIVE_MINUTES_S)
-        sent = cloud.invalidations()[before:]
-        say(f"The suite sent {_count(sent)}: {_shown(sent)}")
+        self._settle()
+        sent = cloud.invalidations()[known:]
+        say(f"The suite asked CloudFront for {_told(sent)}")
         each, ours = len(photos) * outside.ITEM_PRICE_USD, _items(sent) * outside.ITEM_PRICE_USD
         say(
-            f"One event at a time: {len(photos)} calls, {len(photos)} items, ${each:.2f}. "
-            f"This way: {len(sent)} calls, {_items(sent)} items, ${ours:.2f}. "
-            "(The first 1,000 items of a month are free.)"
+            f"One event at a time: {_many(len(photos), 'call')}, "
+            f"{_many(len(photos), 'item')}, ${each:.2f}. "
+            f"This way: {_many(len(sent), 'call')}, {_many(_items(sent), 'item')}, ${ours:.2f} "
+            "(once the month's first 1,000 free items are used up)."
         )
-        seen = {
-            key: self.viewer.get(path_of(key))
-            for key in self.narrator.track(photos, doing="Viewers return", count=len(photos))
-        }
-        kept = {key: self.viewer.get(path_of(key)) for key in covers}
+        seen = self._look("Viewers return", photos)
+        kept = self._look("Viewers return", covers)
         most = 2 + int(took_s // _LONGEST_WAIT_S)
         self.claims.check(
             "burst-coalesced",
-            f"{len(photos)} uploads at once were at most {most} calls, and nothing was lost.",
+            f"{len(photos)} uploads at once became at most {most} calls, and none was lost.",
             against={
-                f"{len(sent)} calls are at most {most}": 1 <= len(sent) <= most,
+                f"{_many(len(sent), 'call')}, at most {most}": 1 <= len(sent) <= most,
                 "every replaced picture is new": all(
                     one.body == b"second" for one in seen.values()
                 ),
@@ -173,54 +167,88 @@ class _Stage:
             },
         )
 
-    def _upload(self, files: dict[str, bytes]) -> None:
-        for key in self.narrator.track(files, doing="Uploading", count=len(files)):
-            self.cloud.put(key, files[key], content_type=site.content_type(key))
+    def _check_items(self, edit: Edit, done: list[Invalidation]) -> None:
+        named = {key: _covered(done, path_of(key)) for key in edit.before | edit.new}
+        self.claims.check(
+            "upload-invalidates",
+            "CloudFront's own list names every path that an upload changed, and no other.",
+            against={
+                **{f"{key} is named": named[key] for key in edit.new},
+                **{f"{key} is not named": not named[key] for key in edit.untouched},
+            },
+        )
 
-    def _show_looks(self) -> None:
-        looks = [
-            one for one in self.cloud.world.invocations if one.function == "watch_deployment"
-        ]
-        self.narrator.table(
-            ["look", "after"],
-            [[str(number), f"{look.began_at:.0f}"] for number, look in enumerate(looks, 1)],
+    def _check_others(self, edit: Edit, was: Seen, deleted: Seen, kept: dict[str, Seen]) -> None:
+        self.claims.check(
+            "delete-invalidates",
+            "A deleted file is gone from the edge too.",
+            against={
+                f"{edit.deleted} was still served": was.status == HTTPStatus.OK,
+                f"{edit.deleted} is gone": deleted.status in _MISSING,
+            },
+        )
+        self.claims.check(
+            "untouched-stay-cached",
+            "What did not change never left the cache.",
+            against={f"{key} came from the cache": one.from_cache for key, one in kept.items()},
         )
 
     def _check_announcements(self) -> None:
         told = self.cloud.announcements()
-        ended = [one for one in self.cloud.invalidations() if one.status == "Completed"]
-        ids = [one["detail"]["id"] for one in told]
+        ends = [one["detail"]["watch"].rpartition("/")[2] for one in told]
+        ended = [one.id for one in self.cloud.invalidations() if one.status == "Completed"]
         self.claims.check(
             "watch-announced-once",
-            "The end of each invalidation was announced once on the event bus, after it came.",
+            "The end of each invalidation was announced once on the event bus.",
             against={
-                f"{one.id} was announced once": 1
-                == sum(one.id in announcement_id for announcement_id in ids)
-                for one in ended
-            }
-            | {
-                "nothing else was announced": len(ids) == len(ended),
-                "each says so": {"Invalidation Completed"} == {one["detail-type"] for one in told},
+                **{f"{one} was announced once": ends.count(one) == 1 for one in ended},
+                "nothing else was announced": sorted(ends) == sorted(ended),
+                "each as completed": all(
+                    one["detail-type"] == "Invalidation Completed" for one in told
+                ),
             },
         )
+
+    def _upload(self, files: dict[str, bytes]) -> None:
+        for key in self.narrator.track(files, doing="Uploading", count=len(files)):
+            self.cloud.put(key, files[key], content_type=site.content_type(key))
+
+    def _settle(self) -> list[Invalidation]:
+        with self.narrator.busy("The suite reacts"):
+            self.cloud.world.settle(limit_s=_FIVE_MINUTES_S)
+        return self.cloud.invalidations()
+
+    def _look(self, doing: str, keys: Collection[str]) -> dict[str, Seen]:
+        tracked = self.narrator.track(keys, doing=doing, count=len(keys))
+        return {key: self.viewer.get(path_of(key)) for key in tracked}
+
+    def _looks(self, asked: list[Invalidation]) -> str:
+        began = min((one.created_at for one in asked), default=self.cloud.world.clock.now())
+        after = [
+            f"{one.began_at - began:.0f} s"
+            for one in self.cloud.world.invocations
+            if one.function == "watch_deployment" and one.began_at > began
+        ]
+        return f"{_many(len(after), 'time')} ({', '.join(after) or 'never'} after asking)"
+
+
+def _covered(sent: list[Invalidation], path: str) -> bool:
+    return any(one.covers(path) for one in sent)
 
 
 def _items(sent: list[Invalidation]) -> int:
     return sum(len(one.items) for one in sent)
 
 
-def _count(sent: list[Invalidation]) -> str:
-    return f"{len(sent)} invalidation{'s'[: len(sent) != 1]} of {_items(sent)} items"
-
-
-def _shown(sent: list[Invalidation]) -> str:
+def _told(sent: list[Invalidation]) -> str:
     items = [item for one in sent for item in one.items]
-    return " ".join(items[:6]) + (f" and {len(items) - 6} more" if len(items) > 6 else "")
+    more = f" … and {len(items) - 5} more" if len(items) > len(items[:5]) else ""
+    return f"{_many(len(sent), 'invalidation')}: {' '.join(items[:5])}{more}"
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _statuses(sent: list[Invalidation]) -> str:
     return " and ".join(sorted({one.status for one in sent}))
-
-
-def _stale(seen: dict[str, Seen], files: dict[str, bytes]) -> int:
-    return sum(one.body == files.get(key) for key, one in seen.items())

@@ -4,6 +4,9 @@ import json
 from contextlib import contextmanager
 from pathlib import Path
 
+from cdn import watches
+from cdn.clocks import Clock
+from cdn.ledger import Ledger
 from functions.notice_upload import app as notice_upload
 from functions.send_invalidations import app as send_invalidations
 from functions.sweep import app as sweep
@@ -37,6 +40,29 @@ def running(**how):
 def upload(cloud, *keys):
     for key in keys:
         cloud.put(key, b"new", content_type="text/plain")
+
+
+def update(cloud, **settings):
+    """Change settings of the distribution, and name the configuration that has them."""
+    cloudfront = cloud.world.client("cloudfront")
+    found = cloudfront.get_distribution_config(Id=cloud.distribution_id)
+    return cloudfront.update_distribution(
+        Id=cloud.distribution_id,
+        IfMatch=found["ETag"],
+        DistributionConfig=found["DistributionConfig"] | settings,
+    )["ETag"]
+
+
+def watch(cloud, etag):
+    """Have the deployment of the configuration *etag* watched."""
+    client = cloud.world.client
+    desk = watches.Desk(
+        ledger=Ledger(client("dynamodb"), cloud.world.outputs["LedgerTable"]),
+        cloudfront=client("cloudfront"),
+        watch_clock=Clock(client("sqs"), cloud.world.outputs["WatchClockUrl"]),
+        now=cloud.world.clock.now,
+    )
+    watches.begin(desk, watches.deployment(cloud.distribution_id, etag), facts={})
 
 
 def rows(cloud):

@@ -2,9 +2,6 @@
 
 import pytest
 
-from cdn import watches
-from cdn.clocks import Clock
-from cdn.ledger import Ledger
 from local.cloudfront import Lags
 from local.faults import Does, Rule
 from local.pollers import Delivery
@@ -78,13 +75,7 @@ class TestUpload:
         """
         A distribution that is switched off is sent nothing.
         """
-        cloudfront = cloud.world.client("cloudfront")
-        found = cloudfront.get_distribution_config(Id=cloud.distribution_id)
-        cloudfront.update_distribution(
-            Id=cloud.distribution_id,
-            IfMatch=found["ETag"],
-            DistributionConfig=found["DistributionConfig"] | {"Enabled": False},
-        )
+        suite.update(cloud, Enabled=False)
         suite.upload(cloud, "a.css")
         cloud.world.settle()
 
@@ -171,33 +162,14 @@ class TestSweep:
 
 
 class TestWatch:
-    def begin(self, cloud, etag):
-        client = cloud.world.client
-        desk = watches.Desk(
-            ledger=Ledger(client("dynamodb"), cloud.world.outputs["LedgerTable"]),
-            cloudfront=client("cloudfront"),
-            watch_clock=Clock(client("sqs"), cloud.world.outputs["WatchClockUrl"]),
-            now=cloud.world.clock.now,
-        )
-        watches.begin(desk, watches.deployment(cloud.distribution_id, etag), facts={})
-
-    def update(self, cloud, comment):
-        cloudfront = cloud.world.client("cloudfront")
-        found = cloudfront.get_distribution_config(Id=cloud.distribution_id)
-        return cloudfront.update_distribution(
-            Id=cloud.distribution_id,
-            IfMatch=found["ETag"],
-            DistributionConfig=found["DistributionConfig"] | {"Comment": comment},
-        )["ETag"]
-
     def test_deployment(self, cloud):
         """
         A deployment is watched until CloudFront says Deployed, and announced once.
         """
         began = cloud.world.clock.now()
-        etag = self.update(cloud, "new")
-        self.begin(cloud, etag)
-        self.begin(cloud, etag)
+        etag = suite.update(cloud, Comment="new")
+        suite.watch(cloud, etag)
+        suite.watch(cloud, etag)
         cloud.world.settle()
 
         assert kinds(cloud) == ["Deployment Completed"]
@@ -207,8 +179,8 @@ class TestWatch:
         """
         A deployment that another one overtakes is not announced as completed.
         """
-        self.begin(cloud, self.update(cloud, "new"))
-        self.update(cloud, "newer")
+        suite.watch(cloud, suite.update(cloud, Comment="new"))
+        suite.update(cloud, Comment="newer")
         cloud.world.settle()
 
         assert kinds(cloud) == ["Deployment Superseded"]

@@ -5,6 +5,10 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from botocore.exceptions import ClientError
+
+from cdn import pushback
+
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
@@ -26,15 +30,27 @@ class Listing:
         self._pages = 0
 
     def keys(self, prefix: str) -> list[str] | None:
-        """Return all keys that start with *prefix*, sorted, or None when they are too many."""
+        """
+        Return all keys that start with *prefix*, sorted, or None when that cannot be told.
+
+        None also stands for a bucket that may not be listed: not folding costs less than not
+        invalidating.
+        """
         most = min(_MOST_PAGES_A_PREFIX, _MOST_PAGES - self._pages)
         pages = self._client.get_paginator("list_objects_v2").paginate(
             Bucket=self._bucket, Prefix=prefix
         )
         keys: list[str] = []
-        for page in islice(pages, most):
-            self._pages += 1
-            keys += (item["Key"] for item in page.get("Contents", ()))
-            if not page["IsTruncated"]:
-                return sorted(keys)
+        try:
+            for page in islice(pages, most):
+                self._pages += 1
+                keys += (item["Key"] for item in page.get("Contents", ()))
+                if not page["IsTruncated"]:
+                    return sorted(keys)
+        except self._client.exceptions.NoSuchBucket:
+            # Deleted after its objects were: their copies are still to go.
+            return []
+        except ClientError as exc:
+            if pushback.code(exc.response) != "AccessDenied":
+                raise
         return None

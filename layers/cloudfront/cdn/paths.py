@@ -1,20 +1,20 @@
-"""How a viewer writes the path of an object, and so how an invalidation must name it."""
+"""How an invalidation must name an object for the copies that browsers asked for to go."""
 
 from urllib.parse import quote
 
 LONGEST_PATH = 4_000
 """Characters of one invalidation path, by CloudFront's developer guide."""
 
-# What a WHATWG URL parser leaves as it is in a path, beside letters, digits and `_.-~`. An
-# encoded character that viewers send raw names another cached object, so nothing else
-# may be encoded:
+# CloudFront wants what RFC 1738 calls unsafe encoded, and nothing else: any other character that
+# is encoded here but sent raw by viewers names another cached object. Raw stay, beside letters,
+# digits and `_.-`, those that RFC 1738 calls special, extra or reserved, where browsers leave them:
 # https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/invalidation-specifying-objects.html
-_RAW_IN_PATHS = "/!$&'()*+,:;=@[]|"
+_RAW_IN_PATHS = "/!$&'()*+,:;=@"
 
 
 def of_key(key: str) -> str:
     """
-    Write the path by which browsers ask for *key*.
+    Write the path that takes the copies of *key* which browsers asked for.
 
     >>> of_key("css/main+theme v2.css")
     '/css/main+theme%20v2.css'

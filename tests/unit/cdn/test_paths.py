@@ -1,4 +1,4 @@
-"""The path of a key is the one that a browser sends."""
+"""The path of a key is the one that CloudFront matches with what browsers send."""
 
 import pytest
 
@@ -15,13 +15,13 @@ class TestOfKey:
             ("50%.html", "/50%25.html"),
             ("#1?.html", "/%231%3F.html"),
             ("ü/漢.html", "/%C3%BC/%E6%BC%A2.html"),
-            ('"<>`{}^\\', "/%22%3C%3E%60%7B%7D%5E%5C"),
+            ('"<>`{}^\\[]|', "/%22%3C%3E%60%7B%7D%5E%5C%5B%5D%7C"),
             ("/doubled//slash", "//doubled//slash"),
         ],
     )
-    def test_as_browsers_send_it(self, key, path):
+    def test_as_cloudfront_wants_it(self, key, path):
         """
-        What URL parsers encode is encoded, and nothing else.
+        What RFC 1738 calls unsafe is encoded, and nothing else.
         """
         assert path == paths.of_key(key)
 

@@ -294,6 +294,20 @@ class TestDelete:
 
 
 class TestRead:
+    @pytest.mark.parametrize("operation", ["GetDistribution", "GetDistributionConfig"])
+    def test_own_copy(self, core, distribution, operation):
+        """
+        Whoever changes an answer changes nothing but the answer.
+        """
+        sent = {"Id": distribution["Id"]}
+        answer = core.call(operation, sent)
+        config = answer.get("Distribution", answer)["DistributionConfig"]
+        config["Origins"]["Items"].clear()
+
+        again = core.call("GetDistributionConfig", sent)["DistributionConfig"]
+
+        assert len(again["Origins"]["Items"]) == 1
+
     def test_in_progress_batches(self, core, distribution, clock):
         """
         GetDistribution counts the invalidations that have not ended.

@@ -307,6 +307,24 @@ class TestAttach:
         with pytest.raises(ClientError, match="Rate exceeded"):
             event_client.list_distributions()
 
+    def test_other_services(self, core):
+        """
+        The clients of other services go their own way.
+        """
+        session = boto3.Session()
+        doors.attach(session.events, core)
+        client = session.client(
+            "sqs",
+            region_name="us-east-1",
+            aws_access_key_id="a",
+            aws_secret_access_key="b",
+            endpoint_url="http://127.0.0.1:9",
+            config=Config(retries={"total_max_attempts": 1}),
+        )
+
+        with pytest.raises(EndpointConnectionError):
+            client.list_queues()
+
     def test_one_client(self, core):
         """
         It is enough to attach to one client's events, and to detach again.

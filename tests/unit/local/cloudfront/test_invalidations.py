@@ -64,6 +64,14 @@ class TestCreate:
             f"{distribution['Id']}/invalidation/{made['Id']}"
         )
 
+    def test_milliseconds(self, create, clock):
+        """
+        Times have milliseconds, cut and not rounded.
+        """
+        clock.seconds += 0.0009
+
+        assert create("r", "/a")["CreateTime"].microsecond == 500_000
+
     def test_replay(self, create, listed, clock):
         """
         The same reference with the same items is the earlier invalidation, also after its end.
@@ -312,6 +320,17 @@ class TestList:
         assert [page.get("NextMarker") for page in (first, second, third)] == [ids[1], ids[3], None]
         assert [page["IsTruncated"] for page in (first, second, third)] == [True, True, False]
         assert [page["Marker"] for page in (first, second, third)] == ["", ids[1], ids[3]]
+
+    def test_exactly_full(self, create, listed):
+        """
+        A last page that is full says that it is the last.
+        """
+        for reference in "ab":
+            create(reference, "/a")
+
+        page = listed(MaxItems="2")
+
+        assert (page["Quantity"], page["IsTruncated"], page.get("NextMarker")) == (2, False, None)
 
     def test_newcomers(self, create, listed):
         """

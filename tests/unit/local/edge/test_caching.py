@@ -72,6 +72,7 @@ class TestLifetime:
         [
             ({}, {}, 86_400),
             ({}, {"cache-control": "max-age=99999999"}, 31_536_000),
+            ({"MinTTL": 100_000}, {}, 100_000),
             ({"MinTTL": 5, "DefaultTTL": 6, "MaxTTL": 7}, {}, 6),
             ({"MinTTL": 5, "DefaultTTL": 6, "MaxTTL": 7}, {"cache-control": "max-age=9"}, 7),
         ],

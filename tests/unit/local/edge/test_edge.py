@@ -137,11 +137,14 @@ class TestFetch:
         assert world.get("/").body == b"home"
         assert world.seen("/", "/index.html") == ["Hit", "Miss"]
 
-    def test_no_root(self, site):
+    def test_no_root(self, world):
         """
         A folder other than the root has no default object.
         """
-        assert site.get("/dir/").status == 404
+        world.bucket.put("dir/index.html", b"x")
+        world.distribute(DefaultRootObject="index.html")
+
+        assert world.get("/dir/").status == 404
 
     def test_origin_path(self, world):
         """

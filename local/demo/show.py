@@ -1,0 +1,68 @@
+"""Run the stack of template.yaml on this machine, and show that it does its work."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+from rich.console import Console
+
+from local.demo import outside, site, upload
+from local.demo.claims import Claims
+from local.demo.narration import Narrator
+from local.stack import embedded
+
+TEMPLATE = Path(__file__).parents[2] / "template.yaml"
+CHAPTERS = {"upload": upload.play}
+
+_BUCKET = "site"
+
+
+def main() -> int:
+    """Play the chapters; exit with 1 if a claim broke, with 2 if there was nothing to play."""
+    told = _arguments()
+    # With --json, standard output is for machines alone.
+    console = Console(stderr=told.json, soft_wrap=True)
+    claims = Claims(Narrator(console, time.time))
+    try:
+        _play(told, claims)
+    except site.SiteError as exc:
+        claims.narrator.line(f"demo: {exc}")
+        return 2
+    claims.narrator.line()
+    claims.narrator.line(claims.summary())
+    if told.json:
+        print(json.dumps({"claims": claims.results}))
+    return 1 if claims.broken else 0
+
+
+def _play(told: argparse.Namespace, claims: Claims) -> None:
+    narrator = claims.narrator
+    shown = site.read(told.site)
+    began = time.monotonic()
+    with embedded(
+        TEMPLATE, parameters={"UploadBuckets": _BUCKET}, python=told.functions_python
+    ) as world:
+        cloud = outside.build(world, bucket=_BUCKET)
+        names = ", ".join(function.name for function in world.deployment.functions)
+        if shown.left_out:
+            narrator.line(f"Only the first {len(shown.files)} files of {told.site} are used.")
+        took_s = time.monotonic() - began
+        narrator.line(f"template.yaml is deployed here, in {took_s:.1f} s. Functions: {names}.")
+        for name, play in CHAPTERS.items():
+            if told.chapter in {None, name}:
+                narrator.heading(name)
+                play(cloud, shown.files, narrator, claims)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
+    parser.add_argument("--chapter", choices=CHAPTERS, help="play this one alone")
+    parser.add_argument(
+        "--site", type=Path, default=site.SHIPPED, help="a folder whose files are uploaded"
+    )
+    parser.add_argument("--functions-python", type=Path, help="the interpreter of the functions")
+    parser.add_argument("--json", action="store_true", help="end with the results as JSON")
+    return parser.parse_args()

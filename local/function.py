@@ -1,0 +1,60 @@
+"""A function, what rings it, and how a run of it ends: values that everything here speaks of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ACCOUNT = "123456789012"
+REGION = "us-east-1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueTrigger:
+    """An event source mapping of an SQS queue."""
+
+    url: str
+    arn: str
+    batch_size: int
+    report_batch_item_failures: bool
+    concurrency: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduleTrigger:
+    """A rule or schedule: `rate(…)` or `cron(…)`, and the event that it sends, if its own."""
+
+    arn: str
+    expression: str
+    event: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Function:
+    """One function as the template describes it, with every reference resolved."""
+
+    name: str
+    logical_id: str
+    physical_name: str
+    folder: Path
+    handler: str
+    timeout_s: int
+    memory_mb: int
+    environment: Mapping[str, str]
+    layers: tuple[Path, ...] = ()
+    queues: tuple[QueueTrigger, ...] = ()
+    schedules: tuple[ScheduleTrigger, ...] = ()
+
+    @property
+    def arn(self) -> str:
+        return f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{self.physical_name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How an invocation ended: with an *answer*, or with an *error* that says why not."""
+
+    answer: Any = None
+    error: str | None = None

@@ -1,0 +1,67 @@
+"""The samples in `events/` are what Lambda hands over, and each function takes its own."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.local import suite
+
+EVENTS = Path(__file__).parents[2] / "events"
+SAMPLES = {
+    "object_created": ("UploadsUrl", "notice_upload"),
+    "object_deleted": ("UploadsUrl", "notice_upload"),
+    "flush_clock_rang": ("FlushClockUrl", "send_invalidations"),
+    "watch_clock_rang": ("WatchClockUrl", "watch_deployment"),
+}
+
+
+def sample(name):
+    return json.loads((EVENTS / f"{name}.json").read_text())
+
+
+def test_all_known():
+    """
+    There is no sample that no test reads.
+    """
+    assert {*SAMPLES, "sweep_due"} == {path.stem for path in EVENTS.glob("*.json")}
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_queued(name):
+    """
+    What the pollers make of a sample's bodies has the sample's form, and is taken whole.
+    """
+    output, function = SAMPLES[name]
+    with suite.running() as cloud:
+        world = cloud.world
+        world.invocations.clear()
+        for record in sample(name)["Records"]:
+            world.client("sqs").send_message(
+                QueueUrl=world.outputs[output], MessageBody=record["body"]
+            )
+        world.run(until=lambda: world.invocations)
+
+    (first,) = world.invocations
+    assert function == first.function
+    assert {"batchItemFailures": []} == first.outcome.answer
+    for given, taken in zip(sample(name)["Records"], first.event["Records"], strict=True):
+        assert given.keys() == taken.keys()
+        assert given["attributes"].keys() == taken["attributes"].keys()
+        assert given["body"] == taken["body"]
+        assert given["md5OfBody"] == taken["md5OfBody"]
+
+
+def test_scheduled():
+    """
+    The schedule's event has the form of its sample.
+    """
+    with suite.running() as cloud:
+        world = cloud.world
+        world.invocations.clear()
+        world.run(until=lambda: world.invocations, limit_s=600)
+
+    (first,) = world.invocations
+    assert "sweep" == first.function
+    assert {"rung": []} == first.outcome.answer
+    assert sample("sweep_due").keys() == first.event.keys()

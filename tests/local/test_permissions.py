@@ -1,0 +1,70 @@
+"""Each role allows what its function calls, and nothing that it does not."""
+
+import pytest
+from samtranslator.yaml_helper import yaml_parse
+
+from local.faults import Does, Rule
+from tests.local import suite
+
+RESOURCES = yaml_parse(suite.TEMPLATE.read_text())["Resources"]
+
+# An operation whose permission has another name:
+# https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
+OTHER_NAMES = {
+    "s3:ListObjectsV2": "s3:ListBucket",
+    "sqs:ChangeMessageVisibilityBatch": "sqs:ChangeMessageVisibility",
+}
+
+# What Lambda and SNS do in the function's name.
+BY_OTHERS = {
+    "logs:CreateLogStream",
+    "logs:PutLogEvents",
+    "sqs:ReceiveMessage",
+    "sqs:DeleteMessage",
+    "sqs:GetQueueAttributes",
+    "kms:GenerateDataKey",
+    "kms:Decrypt",
+}
+
+
+@pytest.fixture(scope="module")
+def called():
+    """Let every function do all that it can, and tell its calls by their permissions' names."""
+    with suite.running() as cloud:
+        world = cloud.world
+        world.faults.rules += [
+            Rule(
+                does=Does.FAIL,
+                operation="CreateInvalidation",
+                status=400,
+                code="InvalidationBatchAlreadyExists",
+            )
+        ]
+        suite.upload(cloud, "a.css", "b.css")
+        suite.watch(cloud, suite.update(cloud, Comment="new"))
+        world.settle()
+        suite.upload(cloud, "a.css", "b.css")
+        world.run(until=lambda: len(cloud.invalidations()) > 2)
+        for clock in ("FlushClockUrl", "WatchClockUrl"):
+            world.client("sqs").purge_queue(QueueUrl=world.outputs[clock])
+        world.run(limit_s=900)
+        names = {}
+        for call in world.faults.calls:
+            name = f"{call.service}:{call.operation}"
+            names.setdefault(call.caller, set()).add(OTHER_NAMES.get(name, name))
+        return names
+
+
+@pytest.mark.parametrize("function", suite.HANDLERS)
+def test_exactly(called, function):
+    """
+    What a function calls is what its role allows.
+    """
+    role = RESOURCES["".join(map(str.capitalize, function.split("_"))) + "Role"]
+    (policy,) = role["Properties"]["Policies"]
+    allowed = set()
+    for statement in policy["PolicyDocument"]["Statement"]:
+        actions = statement["Action"]
+        allowed |= {actions} if isinstance(actions, str) else set(actions)
+
+    assert allowed - BY_OTHERS == called[function] - BY_OTHERS

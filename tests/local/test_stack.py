@@ -1,0 +1,531 @@
+"""The stack runs a template whole: inline in this thread, and embedded in processes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+import urllib.request
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from local import inprocess, stack
+from local.faults import Crash, Does, Rule
+from local.inprocess import NoHandlerError, NoWorldError
+from local.world import World
+
+TOY = Path(__file__).parent / "toy" / "template.yaml"
+START = datetime(2026, 11, 22, 8, tzinfo=UTC).timestamp()
+
+
+def relay(event: dict[str, Any], _context: Any) -> dict[str, Any]:
+    """Do as the toy's relay does."""
+    for record in event["Records"]:
+        count("changes", 1)
+        boto3.client("sqs").send_message(
+            QueueUrl=os.environ["CLOCK_URL"],
+            MessageBody=json.loads(record["body"])["detail"]["object"]["key"],
+            DelaySeconds=int(os.environ["DELAY_S"]),
+        )
+    return {"batchItemFailures": []}
+
+
+def ring(event: dict[str, Any], _context: Any) -> None:
+    """Do as the toy's count does."""
+    count("rings" if "Records" in event else "schedule", len(event.get("Records", "1")))
+
+
+def count(name: str, number: int) -> None:
+    boto3.client("dynamodb").update_item(
+        TableName=os.environ["TABLE"],
+        Key={"pk": {"S": name}},
+        UpdateExpression="ADD n :n",
+        ExpressionAttributeValues={":n": {"N": str(number)}},
+    )
+
+
+def inline(**changes: Any) -> Any:
+    handlers = {"relay": relay, "count": ring} | changes.pop("handlers", {})
+    return stack.inline(TOY, parameters={}, handlers=handlers, **changes)
+
+
+def with_bucket(world: World) -> World:
+    s3 = world.client("s3")
+    s3.create_bucket(Bucket="site")
+    s3.put_bucket_notification_configuration(
+        Bucket="site", NotificationConfiguration={"EventBridgeConfiguration": {}}
+    )
+    return world
+
+
+def upload(world: World, *keys: str) -> None:
+    for key in keys:
+        world.client("s3").put_object(Bucket="site", Key=key, Body=b"hello")
+
+
+def counted(world: World) -> dict[str, int]:
+    rows = world.client("dynamodb").scan(TableName=world.deployment.resources["Counts"])["Items"]
+    return {row["pk"]["S"]: int(row["n"]["N"]) for row in rows}
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    with inline() as started:
+        yield with_bucket(started)
+
+
+class TestRun:
+    def test_settles(self, world):
+        """
+        An upload passes rule, queue and functions, until nothing is left.
+        """
+        upload(world, "a", "b")
+
+        assert world.settle()
+
+        assert counted(world) == {"changes": 2, "rings": 2}
+
+    def test_until(self, world):
+        """
+        The stack runs no further than until what is waited for holds.
+        """
+        upload(world, "a")
+
+        assert world.run(until=lambda: counted(world) == {"changes": 1})
+
+        assert world.clock.now() < START + 2
+
+    def test_limit(self, world):
+        """
+        After the limit the stack stops, at the limit, and says that it did not hold.
+        """
+        began = world.clock.now()
+
+        assert not world.run(until=lambda: False, limit_s=100)
+
+        assert world.clock.now() == pytest.approx(began + 100, abs=0.01)
+
+    def test_jumps(self, world):
+        """
+        Where nothing can begin the clock goes to the next thing that can.
+        """
+        upload(world, "a")
+        world.settle()
+
+        began = [invocation.began_at - START for invocation in world.invocations]
+        assert began == [pytest.approx(0, abs=0.1), pytest.approx(2, abs=0.1)]
+
+    def test_schedule(self, world):
+        """
+        Schedules ring by the virtual clock.
+        """
+        world.run(limit_s=1000)
+
+        assert counted(world) == {"schedule": 3}
+
+    def test_still_between(self, world):
+        """
+        Nothing is delivered, and the clock does not jump, while nobody drives the stack.
+        """
+        upload(world, "a")
+
+        assert world.invocations == []
+        assert world.clock.now() < START + 0.1
+
+    def test_fails(self):
+        """
+        What fails comes again after its queue's visibility, and in the end to the dead letters.
+        """
+
+        def fail(_event: Any, _context: Any) -> None:
+            raise ValueError("never")
+
+        with inline(handlers={"relay": fail}) as started:
+            upload(with_bucket(started), "a")
+
+            assert started.settle()
+
+            began = [i.began_at - START for i in started.invocations if i.function == "relay"]
+            assert began == [pytest.approx(s, abs=0.1) for s in (0, 120, 240)]
+            assert "ValueError: never" in started.logs("relay")
+            url = started.deployment.resources["DeadLetters"]
+            assert started.client("sqs").receive_message(QueueUrl=url)["Messages"]
+
+    def test_status_change(self, world):
+        """
+        The clock also stops where CloudFront changes something.
+        """
+        cloudfront = world.client("cloudfront")
+        config = {
+            "CallerReference": "x",
+            "Comment": "",
+            "Enabled": True,
+            "Origins": {
+                "Quantity": 1,
+                "Items": [
+                    {
+                        "Id": "o",
+                        "DomainName": "site.s3.us-east-1.amazonaws.com",
+                        "S3OriginConfig": {"OriginAccessIdentity": ""},
+                    }
+                ],
+            },
+            "DefaultCacheBehavior": {
+                "TargetOriginId": "o",
+                "ViewerProtocolPolicy": "allow-all",
+                "CachePolicyId": "658327ea-f89d-4fab-a63d-7e88639e58f6",
+            },
+        }
+        made = cloudfront.create_distribution(DistributionConfig=config)["Distribution"]
+
+        def deployed() -> bool:
+            found = cloudfront.get_distribution(Id=made["Id"])["Distribution"]
+            return bool(found["Status"] == "Deployed")
+
+        assert made["Status"] == "InProgress"
+        assert world.run(until=deployed, limit_s=299)
+        assert world.clock.now() < START + 190
+
+
+class TestInline:
+    def test_repeats(self):
+        """
+        Two runs with the same seed are the same in every event, call and moment.
+        """
+        seen = []
+        for _ in range(2):
+            with inline(seed=5) as started:
+                upload(with_bucket(started), "a", "b")
+                started.run(limit_s=400)
+                seen.append((started.invocations, started.faults.calls, started.clock.now()))
+
+        assert seen[0] == seen[1]
+
+    def test_undone(self):
+        """
+        Afterwards session, environment, time and sleep are what they were.
+        """
+        before = (boto3.DEFAULT_SESSION, dict(os.environ), time.sleep)
+        real = time.time()
+
+        with inline() as started:
+            upload(with_bucket(started), "a")
+            started.settle()
+
+        assert (boto3.DEFAULT_SESSION, dict(os.environ), time.sleep) == before
+        assert 0 <= time.time() - real < 60
+
+    def test_environment(self, monkeypatch):
+        """
+        A handler finds what its process would: the template's variables, and Lambda's.
+        """
+        monkeypatch.setenv("AWS_PROFILE", "does-not-exist")
+        found: dict[str, str] = {}
+
+        def look(_event: Any, context: Any) -> None:
+            found.update(os.environ)
+            found["name"] = context.function_name
+
+        with inline(handlers={"relay": look}) as started:
+            upload(with_bucket(started), "a")
+            started.settle()
+
+        assert found["CLOCK_URL"].startswith("https://sqs.us-east-1.amazonaws.com/")
+        assert found["name"] == found["AWS_LAMBDA_FUNCTION_NAME"] == "autopilot-Relay"
+        assert not {"AWS_PROFILE", "PATH", "HOME"} & set(found)
+
+    def test_callers(self, world):
+        """
+        The log of calls tells who made each.
+        """
+        upload(world, "a")
+        world.settle()
+
+        callers = [(call.caller, call.operation) for call in world.faults.calls]
+        assert callers[-4:] == [
+            ("outside", "PutObject"),
+            ("relay", "UpdateItem"),
+            ("relay", "SendMessage"),
+            ("count", "UpdateItem"),
+        ]
+
+    @pytest.mark.parametrize(("does", "changes"), [("crash before", 1), ("crash after", 2)])
+    def test_crash(self, world, does, changes):
+        """
+        A crash before a call leaves nothing of it, one after it all; the message comes again.
+        """
+        world.faults.rules.append(Rule(does=Does(does), caller="relay", operation="UpdateItem"))
+        upload(world, "a")
+
+        world.settle()
+
+        assert counted(world) == {"changes": changes, "rings": 1}
+        assert "crashed" in str(world.invocations[0].outcome.error)
+
+    def test_crash_passes(self, world):
+        """
+        No handler of errors keeps a crash from ending an invocation.
+        """
+        world.faults.rules.append(Rule(does=Does.CRASH_BEFORE, operation="ListQueues"))
+
+        with pytest.raises(Crash):
+            world.client("sqs").list_queues()
+
+    def test_sleep(self):
+        """
+        What a handler sleeps passes on the clock, and at once.
+        """
+
+        def doze(_event: Any, _context: Any) -> None:
+            time.sleep(15)
+
+        with inline(handlers={"relay": doze}) as started:
+            upload(with_bucket(started), "a")
+            began = time.perf_counter()
+            started.settle()
+
+            assert started.clock.now() > START + 15
+            assert time.perf_counter() - began < 10
+
+    def test_kept_clients(self):
+        """
+        A client that a handler keeps reaches the next stack, and nothing when there is none.
+        """
+        kept: list[Any] = []
+
+        def keep(event: dict[str, Any], context: Any) -> None:
+            kept.append(boto3.client("sqs"))
+            relay(event, context)
+
+        for _ in range(2):
+            with inline(handlers={"relay": keep}) as started:
+                upload(with_bucket(started), "a")
+                started.settle()
+                assert len(kept[0].list_queues()["QueueUrls"]) == 3
+
+        with pytest.raises(NoWorldError):
+            kept[0].list_queues()
+
+    def test_handlers(self):
+        """
+        A function without a handler is named.
+        """
+        with (
+            pytest.raises(NoHandlerError, match="count"),
+            stack.inline(TOY, parameters={}, handlers={"relay": relay}),
+        ):
+            pass
+
+    def test_one(self, world):
+        """
+        There is one inline stack at a time, for there is one clock.
+        """
+        with pytest.raises(RuntimeError, match="one inline stack"), inline():
+            pass
+
+    def test_often(self):
+        """
+        Stacks are cheap: thirty of them, each with an upload, take a few seconds.
+        """
+        began = time.perf_counter()
+
+        for _ in range(30):
+            with inline() as started:
+                upload(with_bucket(started), "a")
+                started.settle()
+
+        assert time.perf_counter() - began < 20
+
+    def test_outside(self, world):
+        """
+        Outside a run nobody is a function.
+        """
+        inprocess.client("sqs").list_queues()
+
+        assert world.faults.calls[-1].caller == "outside"
+
+
+@pytest.fixture(scope="module")
+def whole() -> Iterator[World]:
+    with stack.embedded(TOY, parameters={}) as started:
+        yield with_bucket(started)
+
+
+class TestEmbedded:
+    """One stack for all of these; each looks at what it added."""
+
+    def test_settles(self, whole):
+        """
+        An upload passes rule, queues and processes, until nothing is left.
+        """
+        upload(whole, *(f"key {number}" for number in range(25)))
+        began = whole.clock.now()
+
+        assert whole.settle()
+
+        assert counted(whole)["changes"] == counted(whole)["rings"] == 25
+        assert whole.clock.now() - began >= 2
+
+    def test_logs(self, whole):
+        """
+        What functions print is kept by function.
+        """
+        upload(whole, "a+b c")
+
+        whole.settle()
+
+        assert "changed a+b c" in whole.logs("relay")
+        assert not any("changed" in line for line in whole.logs("count"))
+
+    def test_schedule(self, whole):
+        """
+        Five minutes of the virtual clock pass in seconds, and schedules ring.
+        """
+        began = time.perf_counter()
+
+        assert whole.run(until=lambda: "schedule" in counted(whole), limit_s=301)
+
+        assert time.perf_counter() - began < 30
+
+    def test_callers(self, whole):
+        """
+        Each function's calls are known as its own.
+        """
+        whole.faults.restart()
+        upload(whole, "a")
+
+        whole.settle()
+
+        seen = {(call.caller, call.operation) for call in whole.faults.calls}
+        assert ("relay", "SendMessage") in seen
+        assert ("count", "UpdateItem") in seen
+        assert ("outside", "PutObject") in seen
+
+    @pytest.mark.parametrize(("does", "more"), [("crash before", 1), ("crash after", 2)])
+    def test_crash(self, whole, does, more):
+        """
+        A crash ends the process before or after its call, and its message comes again.
+        """
+        before = counted(whole).get("changes", 0)
+        whole.faults.restart()
+        whole.faults.rules[:] = [Rule(does=Does(does), caller="relay", operation="UpdateItem")]
+        upload(whole, "a")
+
+        whole.settle()
+
+        whole.faults.rules.clear()
+        assert counted(whole)["changes"] - before == more
+        assert any("SIGKILL" in str(i.outcome.error) for i in whole.invocations)
+
+    def test_edge(self, whole):
+        """
+        The edge listens, and knows no distribution of that name.
+        """
+        asked = urllib.request.Request(whole.edge_url, headers={"Host": "no.such.host"})
+
+        with pytest.raises(urllib.error.HTTPError):
+            urllib.request.urlopen(asked)
+
+
+class TestMachine:
+    """A stack in a process of its own, on a machine with settings of all kinds, and Ctrl-C."""
+
+    SCRIPT = """
+        import json, sys, time
+        addresses = set()
+
+        def look(event, args):
+            if event == "socket.connect" and isinstance(args[1], tuple):
+                addresses.add(args[1][0])
+            if event == "socket.getaddrinfo":
+                addresses.add(str(args[0]))
+
+        sys.addaudithook(look)
+        from tests.local.test_stack import TOY, counted, stack, upload, with_bucket
+
+        with stack.embedded(TOY, parameters={}) as world:
+            upload(with_bucket(world), *"abcdefghijkl")
+            world.settle()
+            print(json.dumps([sorted(addresses), counted(world), world.processes()]), flush=True)
+            time.sleep(60)
+    """
+
+    @pytest.fixture(scope="class")
+    def ended(self, tmp_path_factory):
+        """Run a stack among hostile settings, then interrupt it."""
+        home = tmp_path_factory.mktemp("home")
+        (home / ".aws").mkdir()
+        (home / ".aws" / "config").write_text(
+            "[default]\nregion = eu-west-3\nendpoint_url = http://192.0.2.1\n"
+        )
+        settings = {
+            "HOME": str(home),
+            "AWS_ENDPOINT_URL": "http://192.0.2.2",
+            "AWS_PROFILE": "does-not-exist",
+            "AWS_CA_BUNDLE": "/does/not/exist",
+            "HTTP_PROXY": "http://192.0.2.3:1",
+            "http_proxy": "http://192.0.2.3:1",
+            "PYTHONPATH": str(TOY.parents[3]),
+        }
+        with subprocess.Popen(
+            [sys.executable, "-c", textwrap.dedent(self.SCRIPT)],
+            cwd=TOY.parents[3],
+            env={**os.environ, **settings},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            line = process.stdout.readline()
+            process.send_signal(signal.SIGINT)
+            errors = process.stderr.read()
+            assert line, errors
+            return {"said": json.loads(line), "errors": errors, "status": process.wait(20)}
+
+    def test_loopback(self, ended):
+        """
+        Nobody in the stack's process speaks to anything but this machine.
+        """
+        addresses, _, _ = ended["said"]
+
+        assert set(addresses) == {"127.0.0.1"}
+
+    def test_settings(self, ended):
+        """
+        A user's settings for AWS, for proxies and for certificates change nothing.
+        """
+        _, seen, _ = ended["said"]
+
+        assert seen == {"changes": 12, "rings": 12}
+
+    def test_interrupted(self, ended):
+        """
+        Ctrl-C ends it as any program, and nothing else is said.
+        """
+        assert ended["status"] == -signal.SIGINT
+        assert ended["errors"].rstrip().endswith("KeyboardInterrupt")
+
+    def test_no_process_left(self, ended):
+        """
+        No function's process is left.
+        """
+        _, _, pids = ended["said"]
+
+        assert pids
+        assert not any(map(alive, pids))
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True

@@ -1,0 +1,318 @@
+"""Faults hit the call that they are meant for, over HTTP and without it alike."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError, ConnectionClosedError
+from moto import mock_aws
+
+from local import aws, faults
+from local.clock import VirtualClock
+from local.faults import Call, Crash, Does, Faults, Rule
+
+KEY = "ASIALOCAL00000000001"
+
+
+@dataclass
+class Layer:
+    """The fault layer in one of its two places."""
+
+    faults: Faults
+    session: boto3.Session
+    endpoint_url: str | None
+    crash: type[BaseException]
+    killed: list[str] = field(default_factory=list)
+
+    def client(self, service: str, *, attempts: int = 1) -> Any:
+        make: Callable[..., Any] = self.session.client
+        config = Config(retries={"total_max_attempts": attempts, "mode": "standard"})
+        return make(service, endpoint_url=self.endpoint_url, config=config)
+
+    def rule(self, does: Does, **which: Any) -> None:
+        self.faults.rules.append(Rule(does=does, **which))
+
+
+@contextmanager
+def over_http() -> Iterator[Layer]:
+    layer = Layer(Faults(), aws.session(access_key=KEY), "", ConnectionClosedError)
+    names = {KEY: "relay"}
+    through = aws.Server(
+        through=lambda moto: layer.faults.wsgi(
+            moto, caller_of=lambda key: names[key], kill=layer.killed.append
+        )
+    )
+    with aws.mended(), through as server:
+        layer.endpoint_url = server.url
+        yield layer
+        assert server.complaints == []
+
+
+@contextmanager
+def in_process() -> Iterator[Layer]:
+    layer = Layer(Faults(), aws.session(access_key=KEY), None, Crash)
+    layer.faults.attach(layer.session.events, caller=lambda: "relay")
+    with mock_aws(), aws.mended():
+        yield layer
+
+
+@pytest.fixture(params=[over_http, in_process])
+def layer(request):
+    # Where botocore backs off, the clock moves instead.
+    with VirtualClock(1_800_000_000.0) as clock, clock.sleeping_jumps(), request.param() as made:
+        yield made
+
+
+class TestLog:
+    def test_numbers(self, layer):
+        """
+        Every call is logged with its caller, its service, its operation and its number.
+        """
+        sqs, s3 = layer.client("sqs"), layer.client("s3")
+
+        sqs.create_queue(QueueName="q")
+        s3.create_bucket(Bucket="site")
+        s3.put_object(Bucket="site", Key="a/b", Body=b"")
+        layer.client("sns").create_topic(Name="t")
+
+        assert layer.faults.calls == [
+            Call("relay", "sqs", "CreateQueue", 1),
+            Call("relay", "s3", "CreateBucket", 2),
+            Call("relay", "s3", "PutObject", 3),
+            Call("relay", "sns", "CreateTopic", 4),
+        ]
+
+    def test_restart(self, layer):
+        """
+        After a restart the log is empty, and counts from one.
+        """
+        sqs = layer.client("sqs")
+        sqs.list_queues()
+
+        layer.faults.restart()
+        sqs.list_queues()
+
+        assert [call.number for call in layer.faults.calls] == [1]
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        ("service", "operation", "code"),
+        [
+            ("sqs", "list_queues", "RequestThrottled"),
+            ("dynamodb", "list_tables", "ThrottlingException"),
+            ("s3", "list_buckets", "SlowDown"),
+            ("sns", "list_topics", "ThrottlingException"),
+            ("events", "list_rules", "ThrottlingException"),
+            ("cloudfront", "list_distributions", "Throttling"),
+        ],
+    )
+    def test_throttle(self, layer, service, operation, code):
+        """
+        A throttled call is refused in its own service's words.
+        """
+        layer.rule(Does.THROTTLE, service=service)
+
+        with pytest.raises(ClientError) as refused:
+            getattr(layer.client(service), operation)()
+
+        assert refused.value.response["Error"]["Code"] == code
+
+    @pytest.mark.parametrize("service", ["sqs", "s3", "sns"])
+    def test_fail(self, layer, service):
+        """
+        A failing call gets the status and the code that the rule names.
+        """
+        layer.rule(Does.FAIL, status=503, code="ServiceUnavailable")
+        operation = {"sqs": "list_queues", "s3": "list_buckets", "sns": "list_topics"}[service]
+
+        with pytest.raises(ClientError) as refused:
+            getattr(layer.client(service), operation)()
+
+        assert refused.value.response["Error"]["Code"] == "ServiceUnavailable"
+        assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 503
+
+    def test_modeled(self, layer):
+        """
+        A refusal with a code of the service's model is its own exception.
+        """
+        layer.rule(Does.FAIL, status=400, code="ResourceNotFoundException")
+        dynamodb = layer.client("dynamodb")
+
+        with pytest.raises(dynamodb.exceptions.ResourceNotFoundException):
+            dynamodb.list_tables()
+
+    def test_without_effect(self, layer):
+        """
+        What is refused is not done.
+        """
+        sqs = layer.client("sqs")
+        layer.rule(Does.FAIL, operation="CreateQueue")
+
+        with pytest.raises(ClientError):
+            sqs.create_queue(QueueName="q")
+
+        assert "QueueUrls" not in sqs.list_queues()
+
+    def test_retried(self, layer):
+        """
+        Botocore's retries are calls as well, and one refusal is then not noticed.
+        """
+        layer.rule(Does.THROTTLE, operation="ListQueues")
+
+        layer.client("sqs", attempts=3).list_queues()
+
+        assert [call.number for call in layer.faults.calls] == [1, 2]
+
+    def test_retried_in_vain(self, layer):
+        """
+        When every attempt is refused, the caller is.
+        """
+        layer.rule(Does.THROTTLE, operation="ListQueues", times=None)
+
+        with pytest.raises(ClientError):
+            layer.client("sqs", attempts=3).list_queues()
+
+        assert len(layer.faults.calls) == 3
+
+
+class TestCrashes:
+    def test_before(self, layer):
+        """
+        A crash before a call leaves nothing of it.
+        """
+        sqs = layer.client("sqs")
+        layer.rule(Does.CRASH_BEFORE, operation="CreateQueue")
+
+        with pytest.raises(layer.crash):
+            sqs.create_queue(QueueName="q")
+
+        assert "QueueUrls" not in sqs.list_queues()
+
+    def test_after(self, layer):
+        """
+        A crash after a call leaves all of it.
+        """
+        sqs = layer.client("sqs")
+        layer.rule(Does.CRASH_AFTER, operation="CreateQueue")
+
+        with pytest.raises(layer.crash):
+            sqs.create_queue(QueueName="q")
+
+        assert len(sqs.list_queues()["QueueUrls"]) == 1
+
+    def test_killed(self):
+        """
+        Over HTTP the process that has the access key is ended before the connection is cut.
+        """
+        with over_http() as layer:
+            layer.rule(Does.CRASH_BEFORE)
+
+            with pytest.raises(ConnectionClosedError):
+                layer.client("sqs").list_queues()
+
+            assert layer.killed == [KEY]
+
+    def test_uncaught(self):
+        """
+        Without processes a crash passes every handler of errors.
+        """
+        assert not issubclass(Crash, Exception)
+
+
+class TestRule:
+    @pytest.mark.parametrize(
+        ("which", "hit"),
+        [
+            ({}, [1]),
+            ({"nth": 3}, [3]),
+            ({"nth": 2, "times": 2}, [2, 3]),
+            ({"nth": 2, "times": None}, [2, 3, 4]),
+            ({"caller": "relay", "nth": 2}, [4]),
+            ({"operation": "Send", "nth": 2}, [3]),
+            ({"service": "sqs", "operation": "List"}, [2]),
+            ({"caller": "nobody"}, []),
+        ],
+    )
+    def test_hits(self, which, hit):
+        """
+        A rule counts the calls that match it, and hits those that it names.
+        """
+        layer = Faults(rules=[Rule(does=Does.FAIL, **which)])
+        made = [("relay", "Send"), ("count", "List"), ("count", "Send"), ("relay", "List")]
+
+        found = [
+            layer.note(caller=caller, service="sqs", operation=operation)
+            for caller, operation in made
+        ]
+
+        assert [number for number, rule in enumerate(found, 1) if rule] == hit
+
+    def test_first(self):
+        """
+        Of several rules the first one that matches counts.
+        """
+        first, second = Rule(does=Does.FAIL), Rule(does=Does.THROTTLE)
+
+        assert Faults([first, second]).note(caller="c", service="s", operation="o") is first
+
+
+class TestOperation:
+    @pytest.mark.parametrize(
+        ("request_line", "headers", "operation"),
+        [
+            ("GET /", {}, "ListBuckets"),
+            ("PUT /site", {}, "CreateBucket"),
+            ("GET /site?list-type=2&prefix=a", {}, "ListObjectsV2"),
+            ("GET /site", {}, "ListObjects"),
+            ("PUT /site?notification", {}, "PutBucketNotificationConfiguration"),
+            ("POST /site?delete", {}, "DeleteObjects"),
+            ("PUT /site/a/b c", {}, "PutObject"),
+            ("PUT /site/a", {"HTTP_X_AMZ_COPY_SOURCE": "b"}, "CopyObject"),
+            ("PUT /site/a?partNumber=1&uploadId=u", {}, "UploadPart"),
+            ("POST /site/a?uploads", {}, "CreateMultipartUpload"),
+            ("POST /site/a?uploadId=u", {}, "CompleteMultipartUpload"),
+            ("DELETE /site/a?versionId=v", {}, "DeleteObject"),
+            ("HEAD /site/folder/", {}, "HeadObject"),
+        ],
+    )
+    def test_s3(self, request_line, headers, operation):
+        """
+        S3's operations are known by method, path, query and headers.
+        """
+        assert asked("s3", request_line, headers) == operation
+
+    @pytest.mark.parametrize(
+        ("request_line", "operation"),
+        [
+            ("POST /2020-05-31/distribution/E1/invalidation", "CreateInvalidation"),
+            ("GET /2020-05-31/distribution/E1/invalidation/I1", "GetInvalidation"),
+            ("POST /2020-05-31/distribution?WithTags", "CreateDistributionWithTags"),
+            ("POST /2020-05-31/distribution", "CreateDistribution"),
+            ("GET /2020-05-31/distribution?MaxItems=1", "ListDistributions"),
+            ("GET /2020-05-31/distribution/E1/config", "GetDistributionConfig"),
+        ],
+    )
+    def test_cloudfront(self, request_line, operation):
+        """
+        CloudFront's operations are known by method and path.
+        """
+        assert asked("cloudfront", request_line, {}) == operation
+
+    def test_unknown(self):
+        """
+        What no operation of the service looks like is named as it is.
+        """
+        assert asked("cloudfront", "GET /2020-05-31/nothing", {}) == "GET /2020-05-31/nothing"
+
+
+def asked(service: str, request_line: str, headers: dict[str, str]) -> str:
+    method, _, target = request_line.partition(" ")
+    path, _, query = target.partition("?")
+    return faults._operation(
+        service, {"REQUEST_METHOD": method, "PATH_INFO": path, "QUERY_STRING": query, **headers}
+    )
