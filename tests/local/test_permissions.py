@@ -48,7 +48,7 @@ def called():
         for clock in ("FlushClockUrl", "WatchClockUrl"):
             world.client("sqs").purge_queue(QueueUrl=world.outputs[clock])
         world.run(limit_s=900)
-        names = {}
+        names: dict[str, set[str]] = {}
         for call in world.faults.calls:
             name = f"{call.service}:{call.operation}"
             names.setdefault(call.caller, set()).add(OTHER_NAMES.get(name, name))

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import textwrap
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -434,61 +433,63 @@ class TestEmbedded:
             urllib.request.urlopen(asked)
 
 
+MACHINE = """\
+import json, sys, time
+addresses = set()
+
+def look(event, args):
+    if event == "socket.connect" and isinstance(args[1], tuple):
+        addresses.add(args[1][0])
+    if event == "socket.getaddrinfo":
+        addresses.add(str(args[0]))
+
+sys.addaudithook(look)
+from tests.local.test_stack import TOY, counted, stack, upload, with_bucket
+
+with stack.embedded(TOY, parameters={}) as world:
+    upload(with_bucket(world), *"abcdefghijkl")
+    world.settle()
+    print(json.dumps([sorted(addresses), counted(world), world.processes()]), flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture(scope="module")
+def ended(tmp_path_factory):
+    """Run a stack among hostile settings, then interrupt it."""
+    home = tmp_path_factory.mktemp("home")
+    (home / ".aws").mkdir()
+    (home / ".aws" / "config").write_text(
+        "[default]\nregion = eu-west-3\nendpoint_url = http://192.0.2.1\n"
+    )
+    settings = {
+        "HOME": str(home),
+        "AWS_ENDPOINT_URL": "http://192.0.2.2",
+        "AWS_PROFILE": "does-not-exist",
+        "AWS_CA_BUNDLE": "/does/not/exist",
+        "HTTP_PROXY": "http://192.0.2.3:1",
+        "http_proxy": "http://192.0.2.3:1",
+        "PYTHONPATH": str(TOY.parents[3]),
+    }
+    with subprocess.Popen(
+        [sys.executable, "-c", MACHINE],
+        cwd=TOY.parents[3],
+        env={**os.environ, **settings},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        line = process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        errors = process.stderr.read()
+        assert line, errors
+        return {"said": json.loads(line), "errors": errors, "status": process.wait(20)}
+
+
 class TestMachine:
     """A stack in a process of its own, on a machine with settings of all kinds, and Ctrl-C."""
-
-    SCRIPT = """
-        import json, sys, time
-        addresses = set()
-
-        def look(event, args):
-            if event == "socket.connect" and isinstance(args[1], tuple):
-                addresses.add(args[1][0])
-            if event == "socket.getaddrinfo":
-                addresses.add(str(args[0]))
-
-        sys.addaudithook(look)
-        from tests.local.test_stack import TOY, counted, stack, upload, with_bucket
-
-        with stack.embedded(TOY, parameters={}) as world:
-            upload(with_bucket(world), *"abcdefghijkl")
-            world.settle()
-            print(json.dumps([sorted(addresses), counted(world), world.processes()]), flush=True)
-            time.sleep(60)
-    """
-
-    @pytest.fixture(scope="class")
-    def ended(self, tmp_path_factory):
-        """Run a stack among hostile settings, then interrupt it."""
-        home = tmp_path_factory.mktemp("home")
-        (home / ".aws").mkdir()
-        (home / ".aws" / "config").write_text(
-            "[default]\nregion = eu-west-3\nendpoint_url = http://192.0.2.1\n"
-        )
-        settings = {
-            "HOME": str(home),
-            "AWS_ENDPOINT_URL": "http://192.0.2.2",
-            "AWS_PROFILE": "does-not-exist",
-            "AWS_CA_BUNDLE": "/does/not/exist",
-            "HTTP_PROXY": "http://192.0.2.3:1",
-            "http_proxy": "http://192.0.2.3:1",
-            "PYTHONPATH": str(TOY.parents[3]),
-        }
-        with subprocess.Popen(
-            [sys.executable, "-c", textwrap.dedent(self.SCRIPT)],
-            cwd=TOY.parents[3],
-            env={**os.environ, **settings},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as process:
-            assert process.stdout is not None
-            assert process.stderr is not None
-            line = process.stdout.readline()
-            process.send_signal(signal.SIGINT)
-            errors = process.stderr.read()
-            assert line, errors
-            return {"said": json.loads(line), "errors": errors, "status": process.wait(20)}
 
     def test_loopback(self, ended):
         """

@@ -33,14 +33,12 @@ class Announcement:
         id: Names the thing and its end, and so is the same however often it is published.
         kind: The event's detail-type, such as `Invalidation Completed`.
         sentence: The same for people.
-        resources: ARNs or ids that a rule may match.
     """
 
     id: str
     kind: str
     sentence: str
     at_ms: int
-    resources: tuple[str, ...]
     facts: Mapping[str, Any]
 
 
@@ -69,7 +67,6 @@ def publish(audience: Audience, announcement: Announcement) -> None:
                 "Source": SOURCE,
                 "DetailType": announcement.kind,
                 "Time": datetime.fromtimestamp(announcement.at_ms / 1000, tz=UTC),
-                "Resources": list(announcement.resources),
                 "Detail": json.dumps(detail),
             }
         ]

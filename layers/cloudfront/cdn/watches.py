@@ -218,7 +218,6 @@ def _announcement(watch_id: str, watch: Row) -> Announcement:
             f"{took_s:.0f} s after it began."
         ),
         at_ms=watch["ended_ms"],
-        resources=(distribution_id,),
         facts={
             "watch": watch_id,
             "outcome": outcome,

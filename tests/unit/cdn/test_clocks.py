@@ -73,6 +73,13 @@ class TestAnswer:
         assert rung.due_ms is not None
 
 
+@pytest.fixture
+def client():
+    return boto3.client(
+        "sqs", region_name="us-east-1", aws_access_key_id="k", aws_secret_access_key="s"
+    )
+
+
 class TestSetAgain:
     @pytest.mark.parametrize(
         ("due_ms", "visibility_s"),
@@ -83,13 +90,10 @@ class TestSetAgain:
             (10**12, 42_300),  # under SQS's 12 hours
         ],
     )
-    def test_visibility(self, due_ms, visibility_s):
+    def test_visibility(self, client, due_ms, visibility_s):
         """
         A clock rings when its row is due, never before, within what SQS allows.
         """
-        client = boto3.client(
-            "sqs", region_name="us-east-1", aws_access_key_id="k", aws_secret_access_key="s"
-        )
         with Stubber(client) as stub:
             stub.add_response(
                 "change_message_visibility_batch",
@@ -110,10 +114,12 @@ class TestSetAgain:
 
         assert {"batchItemFailures": [{"itemIdentifier": "m1"}]} == answer
 
-    def test_all_done(self):
+    def test_all_done(self, client):
         """
         When all clocks have done their work, SQS is told nothing but to delete them.
         """
-        answer = clocks.set_again(Clock(None, ""), [Rung("m1", "r1", "a", None)], now=now)
+        clock = Clock(client, "https://clock")
+        with Stubber(client):
+            answer = clocks.set_again(clock, [Rung("m1", "r1", "a", None)], now=now)
 
         assert {"batchItemFailures": []} == answer

@@ -10,13 +10,8 @@ from botocore.stub import Stubber
 from cdn import invalidations
 from cdn.errors import DistributionGoneError, TryAgainError
 
-REQUEST = {
-    "DistributionId": "E1",
-    "InvalidationBatch": {
-        "Paths": {"Quantity": 2, "Items": ["/a", "/b*"]},
-        "CallerReference": "ours",
-    },
-}
+BATCH = {"Paths": {"Quantity": 2, "Items": ["/a", "/b*"]}, "CallerReference": "ours"}
+REQUEST = {"DistributionId": "E1", "InvalidationBatch": BATCH}
 
 
 @pytest.fixture
@@ -41,7 +36,7 @@ def invalidation(name, reference):
             "Id": name,
             "Status": "InProgress",
             "CreateTime": datetime(2026, 11, 22, tzinfo=UTC),
-            "InvalidationBatch": REQUEST["InvalidationBatch"] | {"CallerReference": reference},
+            "InvalidationBatch": BATCH | {"CallerReference": reference},
         }
     }
 

@@ -31,11 +31,11 @@ class TestWhyNot:
         """
         A path with ~ is refused, since CloudFront would quietly not invalidate it.
         """
-        assert "~" in paths.why_not("/~user/")
+        assert paths.why_not("/~user/") == "CloudFront invalidates no path with ~"
 
     def test_length(self):
         """
         A path may have 4,000 characters and not one more.
         """
         assert paths.why_not("/" + "a" * 3_999) is None
-        assert "4000" in paths.why_not("/" + "a" * 4_000)
+        assert paths.why_not("/" + "a" * 4_000) == "the path is longer than 4000 characters"
