@@ -22,10 +22,10 @@ def cloud():
 
 @pytest.fixture
 def note(cloud):
-    """Note that *key* was uploaded, without a clock that would ring by itself."""
+    """Note that *keys* were uploaded, without a clock that would ring by itself."""
     sequencers = count(1)
 
-    def note(key):
+    def note(*keys):
         client, now = cloud.world.client, cloud.world.clock.now
         desk = uploads.Desk(
             ledger=Ledger(client("dynamodb"), cloud.world.outputs["LedgerTable"]),
@@ -34,8 +34,9 @@ def note(cloud):
             now=now,
             token=tokens(),
         )
-        change = Change(key, "created", f"{next(sequencers):X}", int(now() * 1000))
-        uploads.note(desk, "site", [change])
+        at_ms = int(now() * 1000)
+        noted = [Change(key, "created", f"{next(sequencers):X}", at_ms) for key in keys]
+        uploads.note(desk, "site", noted)
 
     return note
 
@@ -116,3 +117,18 @@ class TestRaces:
         assert flush(cloud, tokens()) is None
 
         assert sent(cloud) == [("/a.css",), ("/b.css",)]
+
+    def test_too_much_for_one_plan(self, cloud, note):
+        """
+        What one plan cannot take waits for the next one, and is not lost.
+        """
+        for folder in "ab":
+            note(*(f"{folder}/{number}" for number in range(15_000)))
+        cloud.world.clock.advance(2)
+
+        due = flush(cloud, tokens())
+        assert sent(cloud) == [("/a/*",)]
+        cloud.world.clock.jump_to(max(due / 1000, cloud.world.clock.now()))
+        assert flush(cloud, tokens()) is None
+
+        assert sent(cloud) == [("/a/*",), ("/b/*",)]
