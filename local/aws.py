@@ -18,7 +18,6 @@ import boto3
 import botocore.session
 from botocore.config import Config
 from botocore.configprovider import BOTOCORE_DEFAUT_SESSION_VARIABLES
-from moto.cloudformation.models import Stack
 from moto.core.base_backend import BackendDict
 from moto.events.models import Rule, events_backends
 from moto.events.utils import EventTemplateParser
@@ -125,14 +124,6 @@ def tell_default_bus(event: dict[str, Any]) -> None:
         rule.send_to_targets(event)  # type: ignore[arg-type]
 
 
-def _read_template(text: str) -> Any:  # noqa: ANN401
-    """Moto reads JSON as YAML, which takes longer than the whole stack."""
-    return json.loads(text) if text.startswith("{") else _YAML(text)
-
-
-_YAML = Stack.parse_template
-
-
 @cache
 def _shared_private_key() -> AbstractPrivateKey:
     return generate_private_key("SYMMETRIC_DEFAULT")
@@ -146,6 +137,23 @@ def _private_key(key_spec: str) -> AbstractPrivateKey:
 
 
 @contextmanager
+def _unconfigured() -> Iterator[None]:
+    """Hide the user's settings from moto, which makes sessions of its own to list regions."""
+    before = dict(os.environ)
+    for name in before:
+        if name.upper().startswith(("AWS_", "BOTO_")) or name.upper().endswith("_PROXY"):
+            del os.environ[name]
+    nowhere = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
+    os.environ.update(nowhere)
+    try:
+        yield
+    finally:
+        for name in nowhere:
+            os.environ.pop(name, None)
+        os.environ.update(before)
+
+
+@contextmanager
 def mended(*, seed: int = 0) -> Iterator[None]:
     """Empty moto, mend it, and leave it as it was; *seed* decides its ids."""
     BackendDict.reset()
@@ -153,10 +161,10 @@ def mended(*, seed: int = 0) -> Iterator[None]:
     mock_random.seed(seed)
     events = s3_events.Events(now=time.time, random=random.Random(seed))
     with ExitStack() as stack:
+        stack.enter_context(_unconfigured())
         stack.enter_context(queues.mended())
         stack.enter_context(s3_events.told(events, tell=tell_default_bus))
         stack.enter_context(replaced(Rule, "send_to_targets", _send_to_targets))
-        stack.enter_context(replaced(Stack, "parse_template", staticmethod(_read_template)))
         stack.enter_context(replaced(kms, "generate_private_key", _private_key))
         try:
             yield

@@ -194,9 +194,9 @@ class InProcess:
             ):
                 answer = self.handlers[function.name](event, context)
                 return Outcome(answer=json.loads(json.dumps(answer)))
-        except Crash as crash:
-            printed.write(f"crashed {crash}\n")
-            return Outcome(error=f"crashed {crash}")
+        except (Crash, SystemExit) as end:
+            printed.write(f"crashed {end}\n")
+            return Outcome(error=f"crashed {end}")
         # Whatever a handler raises is an answer of Lambda's, and in the function's log.
         except Exception as error:  # noqa: BLE001
             printed.write(traceback.format_exc())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import itertools
 import json
+import math
 import os
 import queue
 import random
@@ -151,7 +152,8 @@ class _Sandbox:
             Invocation(
                 request_id=request_id,
                 function_arn=self.function.arn,
-                deadline_ms=int((now() + timeout_s) * 1000),
+                # Rounded up: the function's clock never shows less than the stack's did.
+                deadline_ms=math.ceil((now() + timeout_s) * 1000),
                 event=event,
             )
         )
@@ -199,6 +201,7 @@ class _Sandbox:
             case Sign.READY:
                 return
             case Sign.INIT_ERROR:
+                self.kill()
                 raise _InitError(f"{said.get('errorType')}: {said.get('errorMessage')}")
             case _:
                 raise _InitError(self._end())
@@ -303,20 +306,14 @@ class Sandboxes:
         """
         pool = self._pools[function.name]
         with pool.places:
-            sandbox = self._take(pool) or self._start(function, pool)
+            while sandbox := self._take(pool):
+                # One that ended while it was idle is no reason to complain.
+                with suppress(_InitError):
+                    return self._invoke(sandbox, pool, event)
             try:
-                outcome = sandbox.invoke(
-                    json.dumps(event), request_id=self._request_id(), now=self._now
-                )
+                return self._invoke(self._start(function, pool), pool, event)
             except _InitError as error:
-                self._discard(sandbox)
                 return self._not_started(function, pool, str(error))
-            if sandbox.alive:
-                with self._lock:
-                    pool.idle.append(sandbox)
-            else:
-                self._discard(sandbox)
-            return outcome
 
     def logs(self, name: str) -> list[str]:
         """Give the lines that the function wrote, once all that it has written is read."""
@@ -342,6 +339,16 @@ class Sandboxes:
         """Name the processes that run, by their ids."""
         with self._lock:
             return [s.process.pid for s in self._started.values() if s.alive]
+
+    def _invoke(self, sandbox: _Sandbox, pool: _Pool, event: Mapping[str, Any]) -> Outcome:
+        try:
+            return sandbox.invoke(json.dumps(event), request_id=self._request_id(), now=self._now)
+        finally:
+            if sandbox.alive:
+                with self._lock:
+                    pool.idle.append(sandbox)
+            else:
+                self._discard(sandbox)
 
     def _request_id(self) -> str:
         with self._lock:

@@ -65,7 +65,7 @@ def embedded(
         def client(service: str) -> Any:  # noqa: ANN401
             return aws.client(outside, service, endpoint_url=server.url)
 
-        deployment = template.deploy(path, parameters=parameters, client=client("cloudformation"))
+        deployment = template.deploy(path, parameters=parameters, client=client)
         faults.restart()
         edge = Edge(cloudfront, origin=s3_objects(client("s3")), now=clock.now)
         edge_server = stack.enter_context(EdgeServer(edge))
@@ -136,7 +136,7 @@ def inline(
         cloudfront = CloudFront(now=clock.now, random=chance, lags=lags, quotas=quotas)
         stack.enter_context(inprocess.connected(faults=faults, cloudfront=cloudfront, clock=clock))
         client = inprocess.client
-        deployment = template.deploy(path, parameters=parameters, client=client("cloudformation"))
+        deployment = template.deploy(path, parameters=parameters, client=client)
         faults.restart()
         functions = inprocess.InProcess(handlers, clock=clock, random=chance)
         functions.check(deployment.functions)

@@ -9,31 +9,22 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import yaml
-from moto.cloudformation.parsing import get_model_map
 from samtranslator.model.exceptions import InvalidDocumentException
 from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 
 from local import aws
-from local.function import Function, QueueTrigger, ScheduleTrigger
+from local.cloudformation import Client, Stack, TemplateError
+from local.function import ACCOUNT, REGION, Function, QueueTrigger, ScheduleTrigger
 
-if TYPE_CHECKING:
-    from mypy_boto3_cloudformation import CloudFormationClient
-
-# What moto would create but not run, or what would take time and serve nothing here.
-_NOT_CREATED = ("AWS::Lambda::", "AWS::Logs::", "AWS::ApiGateway::", "AWS::IAM::")
 # The translator takes code from S3 only, so folders go through it as keys of this bucket.
 _HERE = "s3://here/"
 _FUNCTION, _MAPPING = "AWS::Lambda::Function", "AWS::Lambda::EventSourceMapping"
 _LAYER, _RULE = "AWS::Lambda::LayerVersion", "AWS::Events::Rule"
 _SCHEDULE = "AWS::Scheduler::Schedule"
-
-
-class TemplateError(Exception):
-    """The template says what cannot be deployed, or not here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,18 +38,23 @@ class Deployment:
 
 
 def deploy(
-    path: Path,
-    *,
-    parameters: Mapping[str, str],
-    client: CloudFormationClient,
-    stack_name: str = "autopilot",
+    path: Path, *, parameters: Mapping[str, str], client: Client, stack_name: str = "autopilot"
 ) -> Deployment:
-    """Create the resources of the SAM template at *path*, and read what runs beside them."""
+    """
+    Create the resources of the SAM template at *path*, and read what runs beside them.
+
+    *client* makes the boto3 client of a service.
+    """
     text = path.read_text(encoding="utf-8")
     values = _parameter_values(_declared(text), parameters)
     plain = json.loads(_translated(text, tuple(sorted(values.items()))))
-    return _deployed(
-        plain, values=values, client=client, folder=path.resolve().parent, stack_name=stack_name
+    stack = Stack(plain, values, stack_name, client)
+    stack.create()
+    return Deployment(
+        functions=tuple(_functions(stack, folder=path.resolve().parent)),
+        outputs=stack.outputs(),
+        resources={logical_id: made.ref for logical_id, made in stack.made.items()},
+        absent=tuple(sorted(set(plain["Resources"]) - set(stack.made))),
     )
 
 
@@ -145,157 +141,29 @@ def _translated(text: str, values: tuple[tuple[str, str], ...]) -> str:
     return json.dumps(plain)
 
 
-def _deployed(
-    plain: dict[str, Any],
-    *,
-    values: Mapping[str, str],
-    client: CloudFormationClient,
-    folder: Path,
-    stack_name: str,
-) -> Deployment:
-    resources: dict[str, Any] = plain["Resources"]
-    absent = {name for name, about in resources.items() if not _creatable(about["Type"])}
-    stand_ins = {name: _stand_in(name, resources[name], stack_name) for name in absent}
-    plain = _replaced(plain, stand_ins)
-    kept = {name: about for name, about in plain["Resources"].items() if name not in absent}
-    for about in kept.values():
-        after = about.pop("DependsOn", [])
-        about["DependsOn"] = [
-            name for name in ([after] if isinstance(after, str) else after) if name in kept
-        ]
-
-    # moto resolves references in outputs only for what it creates: so it resolves the rest there.
-    read = {
-        name: _where_condition_holds(about)
-        for name, about in plain["Resources"].items()
-        if about["Type"] in {_FUNCTION, _MAPPING, _RULE, _SCHEDULE}
-    }
-    own = plain.get("Outputs", {})
-    client.create_stack(
-        StackName=stack_name,
-        TemplateBody=json.dumps(
-            {
-                **plain,
-                "Resources": kept,
-                "Outputs": {**own, "LocalRead": {"Value": {"Fn::ToJsonString": read}}},
-            }
-        ),
-        Parameters=[
-            {"ParameterKey": name, "ParameterValue": value} for name, value in values.items()
-        ],
-    )
-    outputs = {
-        output["OutputKey"]: output["OutputValue"]
-        for output in client.describe_stacks(StackName=stack_name)["Stacks"][0]["Outputs"]
-    }
-    created = client.describe_stack_resources(StackName=stack_name)["StackResources"]
-    return Deployment(
-        functions=tuple(
-            _functions(
-                json.loads(outputs.pop("LocalRead")),
-                layers=_layer_folders(resources, stand_ins, folder),
-                stand_ins=stand_ins,
-                folder=folder,
-            )
-        ),
-        outputs=outputs,
-        resources={r["LogicalResourceId"]: r["PhysicalResourceId"] for r in created},
-        absent=tuple(sorted(absent)),
-    )
-
-
-def _creatable(kind: str) -> bool:
-    return kind in get_model_map() and not kind.startswith(_NOT_CREATED)
-
-
-@dataclass(frozen=True, slots=True)
-class _StandIn:
-    """What references to a resource that is not created give."""
-
-    ref: str
-    arn: str
-
-    def attribute(self, name: str) -> str:
-        return self.arn if name.endswith("Arn") else f"{self.ref}-{name}"
-
-
-def _stand_in(name: str, about: Mapping[str, Any], stack_name: str) -> _StandIn:
-    kind = about["Type"]
-    properties = about.get("Properties", {})
-    service = kind.split("::")[1].lower()
-    named = next(
-        (
-            value
-            for key, value in properties.items()
-            if key in {"FunctionName", "LayerName", "LogGroupName", "Name"}
-            and isinstance(value, str)
-        ),
-        f"{stack_name}-{name}",
-    )
-    resource = {_FUNCTION: f"function:{named}", _LAYER: f"layer:{named}:1"}.get(kind, named)
-    arn = f"arn:aws:{service}:{aws.REGION}:{aws.ACCOUNT}:{resource}"
-    return _StandIn(ref=arn if kind == _LAYER else named, arn=arn)
-
-
-def _replaced(node: Any, stand_ins: Mapping[str, _StandIn]) -> Any:  # noqa: ANN401
-    """Put the stand-ins where *node* refers to what is not created."""
-    result = node
-    match node:
-        case {"Ref": str(name)} if name in stand_ins:
-            result = stand_ins[name].ref
-        case {"Fn::GetAtt": [str(name), str(attribute)]} if name in stand_ins:
-            result = stand_ins[name].attribute(attribute)
-        case {"Fn::Sub": str(text)}:
-            result = {"Fn::Sub": _sub(text, stand_ins)}
-        case {"Fn::Sub": [str(text), mappings]}:
-            result = {"Fn::Sub": [_sub(text, stand_ins), _replaced(mappings, stand_ins)]}
-        case dict():
-            result = {key: _replaced(value, stand_ins) for key, value in node.items()}
-        case list():
-            result = [_replaced(value, stand_ins) for value in node]
-    return result
-
-
-def _sub(text: str, stand_ins: Mapping[str, _StandIn]) -> str:
-    def put(found: re.Match[str]) -> str:
-        stand_in = stand_ins.get(found["name"])
-        if stand_in is None:
-            return found[0]
-        return stand_in.attribute(found["attribute"]) if found["attribute"] else stand_in.ref
-
-    return re.sub(r"\$\{(?P<name>\w+)(?:\.(?P<attribute>[\w.]+))?\}", put, text)
-
-
-def _where_condition_holds(about: Mapping[str, Any]) -> Any:  # noqa: ANN401
-    whole = {"Type": about["Type"], "Properties": about.get("Properties", {})}
-    if "Condition" not in about:
-        return whole
-    return {"Fn::If": [about["Condition"], whole, {"Ref": "AWS::NoValue"}]}
-
-
-def _layer_folders(
-    resources: Mapping[str, Any], stand_ins: Mapping[str, _StandIn], folder: Path
-) -> dict[str, Path]:
+def _of(stack: Stack, kind: str) -> dict[str, Any]:
+    """Give the properties of the resources of one type that exist."""
     return {
-        stand_ins[name].ref: folder / about["Properties"]["Content"]["S3Key"]
-        for name, about in resources.items()
-        if about["Type"] == _LAYER
+        logical_id: stack.properties(logical_id)
+        for logical_id, about in stack.plain["Resources"].items()
+        if about["Type"] == kind and stack.exists(logical_id)
     }
 
 
-def _functions(
-    read: Mapping[str, Any],
-    *,
-    layers: Mapping[str, Path],
-    stand_ins: Mapping[str, _StandIn],
-    folder: Path,
-) -> Iterator[Function]:
-    described = {name: r["Properties"] for name, r in read.items() if r["Type"] == _FUNCTION}
+def _functions(stack: Stack, *, folder: Path) -> Iterator[Function]:
+    described = _of(stack, _FUNCTION)
+    mappings = _of(stack, _MAPPING)
+    schedules = _schedules(stack)
+    layers = {
+        stack.resolve({"Ref": logical_id}): folder / about["Content"]["S3Key"]
+        for logical_id, about in _of(stack, _LAYER).items()
+    }
     uris = {name: PurePosixPath(about["Code"]["S3Key"]) for name, about in described.items()}
     shared = Counter(uri.name for uri in uris.values())
     for logical_id, about in described.items():
         uri = uris[logical_id]
-        physical_name = stand_ins[logical_id].ref
+        physical_name = stack.resolve({"Ref": logical_id})
+        arn = stack.resolve({"Fn::GetAtt": [logical_id, "Arn"]})
         yield Function(
             # The folder's name is what people call a function, unless two share it.
             name=uri.name if shared[uri.name] == 1 else logical_id,
@@ -310,9 +178,13 @@ def _functions(
                 for name, value in about.get("Environment", {}).get("Variables", {}).items()
             },
             # A layer that is another stack's has no folder here.
-            layers=tuple(layers[arn] for arn in about.get("Layers", []) if arn in layers),
-            queues=tuple(_queues(read, stand_ins[logical_id])),
-            schedules=tuple(_schedules(read, stand_ins)[stand_ins[logical_id].arn]),
+            layers=tuple(layers[layer] for layer in about.get("Layers", []) if layer in layers),
+            queues=tuple(
+                _queue(name, mapping)
+                for name, mapping in mappings.items()
+                if mapping["FunctionName"] in {physical_name, arn} and mapping.get("Enabled", True)
+            ),
+            schedules=tuple(schedules[arn]),
         )
 
 
@@ -320,56 +192,40 @@ def _as_text(value: Any) -> str:  # noqa: ANN401
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _queues(read: Mapping[str, Any], function: _StandIn) -> Iterator[QueueTrigger]:
-    for name, about in read.items():
-        properties = about["Properties"]
-        if about["Type"] != _MAPPING or properties["FunctionName"] not in {
-            function.ref,
-            function.arn,
-        }:
-            continue
-        arn = properties["EventSourceArn"]
-        _, _, service, region, account, queue = arn.split(":", 5)
-        unknown = {"FilterCriteria", "ProvisionedPollerConfig"} & properties.keys()
-        if service != "sqs" or unknown or int(properties.get("MaximumBatchingWindowInSeconds", 0)):
-            raise TemplateError(f"{name}: only plain SQS event sources are emulated, no windows")
-        if not properties.get("Enabled", True):
-            continue
-        scaling = properties.get("ScalingConfig", {})
-        yield QueueTrigger(
-            url=f"https://sqs.{region}.amazonaws.com/{account}/{queue}",
-            arn=arn,
-            batch_size=int(properties.get("BatchSize", 10)),
-            report_batch_item_failures="ReportBatchItemFailures"
-            in properties.get("FunctionResponseTypes", []),
-            # Lambda starts with five pollers, however many it may grow to.
-            concurrency=min(5, int(scaling.get("MaximumConcurrency", 5))),
-        )
+def _queue(name: str, mapping: Mapping[str, Any]) -> QueueTrigger:
+    arn = mapping["EventSourceArn"]
+    _, _, service, region, account, queue = arn.split(":", 5)
+    unknown = {"FilterCriteria", "ProvisionedPollerConfig"} & mapping.keys()
+    if service != "sqs" or unknown or int(mapping.get("MaximumBatchingWindowInSeconds", 0)):
+        raise TemplateError(f"{name}: only plain SQS event sources are emulated, no windows")
+    return QueueTrigger(
+        url=f"https://sqs.{region}.amazonaws.com/{account}/{queue}",
+        arn=arn,
+        batch_size=int(mapping.get("BatchSize", 10)),
+        report_batch_item_failures="ReportBatchItemFailures"
+        in mapping.get("FunctionResponseTypes", []),
+        # Lambda starts with five pollers, however many it may grow to.
+        concurrency=min(5, int(mapping.get("ScalingConfig", {}).get("MaximumConcurrency", 5))),
+    )
 
 
-def _schedules(
-    read: Mapping[str, Any], stand_ins: Mapping[str, _StandIn]
-) -> Mapping[str, list[ScheduleTrigger]]:
+def _schedules(stack: Stack) -> Mapping[str, list[ScheduleTrigger]]:
     """Tell what is scheduled, by the ARN of the function that it rings."""
-    functions = {stand_in.arn for stand_in in stand_ins.values()}
+    functions = {
+        stack.resolve({"Fn::GetAtt": [logical_id, "Arn"]}) for logical_id in _of(stack, _FUNCTION)
+    }
     found: defaultdict[str, list[ScheduleTrigger]] = defaultdict(list)
-    for name, about in read.items():
-        properties = about["Properties"]
-        if about["Type"] == _RULE:
-            targets = properties.get("Targets", [])
-        elif about["Type"] == _SCHEDULE:
-            targets = [properties["Target"]]
-        else:
-            continue
+    for logical_id, about in (_of(stack, _RULE) | _of(stack, _SCHEDULE)).items():
+        targets = about.get("Targets") or [about["Target"]]
         rung = [target for target in targets if target["Arn"] in functions]
-        expression = properties.get("ScheduleExpression")
+        expression = about.get("ScheduleExpression")
         if rung and expression is None:
-            raise TemplateError(f"{name}: a rule's events reach queues only, not functions")
-        if properties.get("State", "ENABLED") == "ENABLED":
+            raise TemplateError(f"{logical_id}: a rule's events reach queues only, not functions")
+        if about.get("State", "ENABLED") == "ENABLED":
             for target in rung:
                 found[target["Arn"]].append(
                     ScheduleTrigger(
-                        arn=f"arn:aws:events:{aws.REGION}:{aws.ACCOUNT}:rule/{name}",
+                        arn=f"arn:aws:events:{REGION}:{ACCOUNT}:rule/{logical_id}",
                         expression=expression,
                         event=target.get("Input"),
                     )

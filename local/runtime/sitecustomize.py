@@ -81,7 +81,9 @@ def _take_time_from_invocations(client: Any, *, now: float, timeout_s: float) ->
 
     def next_invocation() -> tuple[bytes, Mapping[str, str]]:
         body, headers = wait()
-        traveller.move_to(int(headers["Lambda-Runtime-Deadline-Ms"]) / 1000 - timeout_s)
+        began_at = int(headers["Lambda-Runtime-Deadline-Ms"]) / 1000 - timeout_s
+        # A microsecond later, because as a float it may lie just before its millisecond.
+        traveller.move_to(began_at + 1e-6)
         return body, headers
 
     client.next = next_invocation

@@ -11,7 +11,6 @@ from typing import Any
 import boto3
 import pytest
 from moto import mock_aws
-from moto.cloudformation.models import Stack
 from moto.core.base_backend import BackendDict
 from moto.events.models import Rule
 from moto.kms import models as kms
@@ -48,7 +47,6 @@ class TestHooks:
             (SQSBackend, "change_message_visibility_batch"),
             (SQSBackend, "is_message_valid_based_on_retention_period"),
             (SQSBackend, "receive_message"),
-            (Stack, "parse_template"),
             (kms, "generate_private_key"),
             (notifications, "_send_event_bridge_message"),
             (sqs_models, "unix_time_millis"),

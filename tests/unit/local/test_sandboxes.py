@@ -303,6 +303,20 @@ class TestLifetime:
         assert "exit status 3" in str(crashed.error)
         assert after.answer[0] == 1
 
+    def test_ended_idle(self, tmp_path):
+        """
+        A process that ended while it was idle is replaced without a word.
+        """
+        made = function(tmp_path / "toy", self.COUNT)
+
+        with running(made) as started:
+            first = started.invoke(made, {}).answer
+            os.kill(first[1], signal.SIGKILL)
+            after = started.invoke(made, {})
+
+        assert after.error is None
+        assert after.answer[1] != first[1]
+
     def test_timeout(self, tmp_path):
         """
         A function that runs too long is ended, and its log says so.

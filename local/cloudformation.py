@@ -1,0 +1,288 @@
+"""CloudFormation, as far as a template of this suite needs it: references, conditions, creation."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from local.function import ACCOUNT, REGION
+
+Client = Callable[[str], Any]
+
+
+class TemplateError(Exception):
+    """The template says what cannot be deployed, or not here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Physical:
+    """What references to a resource give: `Ref`, and `Fn::GetAtt` by the attribute's name."""
+
+    ref: str
+    attributes: Mapping[str, str]
+
+
+_SUBSTITUTED = re.compile(r"\$\{(?P<literal>!)?(?P<name>[\w:]+)(?:\.(?P<attribute>[\w.]+))?\}")
+_NO_VALUE = object()
+
+
+@dataclass(slots=True)
+class Stack:
+    """
+    A plain template on its way to resources.
+
+    A resource is created when the first other one refers to it, so the order comes by itself.
+    What has no creator here is represented by a name and an ARN.
+    """
+
+    plain: Mapping[str, Any]
+    parameters: Mapping[str, str]
+    name: str
+    client: Client
+    made: dict[str, Physical] = field(default_factory=dict)
+    absent: dict[str, Physical] = field(default_factory=dict)
+    _waiting: list[str] = field(default_factory=list)
+
+    def create(self) -> None:
+        for logical_id, about in self.plain["Resources"].items():
+            if about["Type"] in CREATORS and self.exists(logical_id):
+                self._physical(logical_id)
+
+    def exists(self, logical_id: str) -> bool:
+        condition = self.plain["Resources"][logical_id].get("Condition")
+        return condition is None or self._holds({"Condition": condition})
+
+    def properties(self, logical_id: str) -> Any:  # noqa: ANN401
+        """Give a resource's properties with every reference resolved."""
+        return self.resolve(self.plain["Resources"][logical_id].get("Properties", {}))
+
+    def outputs(self) -> dict[str, str]:
+        return {
+            name: str(self.resolve(about["Value"]))
+            for name, about in self.plain.get("Outputs", {}).items()
+            if "Condition" not in about or self._holds({"Condition": about["Condition"]})
+        }
+
+    def resolve(self, node: Any) -> Any:  # noqa: ANN401
+        """Replace every function and reference in *node*; what comes to no value is left out."""
+        if isinstance(node, list):
+            items = [self.resolve(item) for item in node]
+            return [item for item in items if item is not _NO_VALUE]
+        if not isinstance(node, dict):
+            return node
+        if len(node) == 1:
+            ((function, argument),) = node.items()
+            if function == "Ref":
+                return self._ref(argument)
+            if function.startswith("Fn::"):
+                return self._function(function, argument)
+        resolved = {key: self.resolve(value) for key, value in node.items()}
+        return {key: value for key, value in resolved.items() if value is not _NO_VALUE}
+
+    def _ref(self, name: str) -> Any:  # noqa: ANN401
+        pseudo = {
+            "AWS::AccountId": ACCOUNT,
+            "AWS::NoValue": _NO_VALUE,
+            "AWS::Partition": "aws",
+            "AWS::Region": REGION,
+            "AWS::StackId": f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/{self.name}/local",
+            "AWS::StackName": self.name,
+            "AWS::URLSuffix": "amazonaws.com",
+        }
+        if name in pseudo:
+            return pseudo[name]
+        if name in self.parameters:
+            value = self.parameters[name]
+            kind = str(self.plain["Parameters"][name]["Type"])
+            many = kind.startswith(("CommaDelimitedList", "List<"))
+            return value.split(",") if many else value
+        return self._physical(name).ref
+
+    def _attribute(self, name: str, attribute: str) -> str:
+        try:
+            return self._physical(name).attributes[attribute]
+        except KeyError:
+            raise TemplateError(f"{name} has no attribute {attribute} here") from None
+
+    def _function(self, function: str, argument: Any) -> Any:  # noqa: ANN401, PLR0911  (one each)
+        match function, argument:
+            case "Fn::GetAtt", _:
+                name, attribute = argument.split(".", 1) if isinstance(argument, str) else argument
+                return self._attribute(name, attribute)
+            case "Fn::If", [condition, then, otherwise]:
+                return self.resolve(then if self._holds({"Condition": condition}) else otherwise)
+            case "Fn::Sub", [text, more]:
+                return self._sub(text, self.resolve(more))
+            case "Fn::Sub", text:
+                return self._sub(text, {})
+            case "Fn::Join", [by, items]:
+                return by.join(map(str, self.resolve(items)))
+            case "Fn::Split", [by, text]:
+                return self.resolve(text).split(by)
+            case "Fn::Select", [index, items]:
+                return self.resolve(items)[int(index)]
+            case "Fn::FindInMap", [mapping, first, second]:
+                return self.plain["Mappings"][mapping][self.resolve(first)][self.resolve(second)]
+        raise TemplateError(f"{function} is not emulated")
+
+    def _sub(self, text: str, more: Mapping[str, Any]) -> str:
+        def put(found: re.Match[str]) -> str:
+            name, attribute = found["name"], found["attribute"]
+            if found["literal"]:
+                return found[0].replace("!", "", 1)
+            if attribute:
+                return self._attribute(name, attribute)
+            return str(more[name] if name in more else self._ref(name))
+
+        return _SUBSTITUTED.sub(put, text)
+
+    def _holds(self, condition: Any) -> bool:  # noqa: ANN401
+        match condition:
+            case {"Condition": str(name)}:
+                return self._holds(self.plain["Conditions"][name])
+            case {"Fn::Equals": [left, right]}:
+                return bool(self.resolve(left) == self.resolve(right))
+            case {"Fn::Not": [inner]}:
+                return not self._holds(inner)
+            case {"Fn::And": [*parts]}:
+                return all(map(self._holds, parts))
+            case {"Fn::Or": [*parts]}:
+                return any(map(self._holds, parts))
+        raise TemplateError(f"{condition} is no condition")
+
+    def _physical(self, logical_id: str) -> Physical:
+        found = self.made.get(logical_id) or self.absent.get(logical_id)
+        if found is not None:
+            return found
+        if logical_id not in self.plain["Resources"]:
+            raise TemplateError(f"there is no {logical_id} to refer to")
+        if logical_id in self._waiting:
+            raise TemplateError(f"circular reference: {' → '.join([*self._waiting, logical_id])}")
+        kind = self.plain["Resources"][logical_id]["Type"]
+        if kind not in CREATORS:
+            self.absent[logical_id] = self._stand_in(logical_id, kind)
+            return self.absent[logical_id]
+        self._waiting.append(logical_id)
+        name = f"{self.name}-{logical_id}"
+        self.made[logical_id] = CREATORS[kind](self.client, name, self.properties(logical_id))
+        self._waiting.pop()
+        return self.made[logical_id]
+
+    def _stand_in(self, logical_id: str, kind: str) -> Physical:
+        """Represent what is not created, without resolving what it refers to itself."""
+        properties = self.plain["Resources"][logical_id].get("Properties", {})
+        name = f"{self.name}-{logical_id}"
+        for key in ("FunctionName", "LayerName", "RoleName", "Name"):
+            if isinstance(properties.get(key), str):
+                name = properties[key]
+        prefix = {
+            "AWS::Lambda::Function": "function:",
+            "AWS::Lambda::LayerVersion": "layer:",
+            "AWS::IAM::Role": "role/",
+        }.get(kind, "")
+        region = "" if kind.startswith("AWS::IAM::") else REGION
+        arn = f"arn:aws:{kind.split('::')[1].lower()}:{region}:{ACCOUNT}:{prefix}{name}"
+        layer = kind == "AWS::Lambda::LayerVersion"
+        return Physical(f"{arn}:1" if layer else name, {"Arn": arn, "RoleId": name})
+
+
+def _given(properties: Mapping[str, Any], names: str) -> dict[str, Any]:
+    return {name: properties[name] for name in names.split() if name in properties}
+
+
+def _text(value: Any) -> str:  # noqa: ANN401
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _queue(client: Client, name: str, properties: Mapping[str, Any]) -> Physical:
+    attributes = _given(
+        properties,
+        "ContentBasedDeduplication DelaySeconds FifoQueue KmsDataKeyReusePeriodSeconds "
+        "KmsMasterKeyId MaximumMessageSize MessageRetentionPeriod ReceiveMessageWaitTimeSeconds "
+        "RedrivePolicy SqsManagedSseEnabled VisibilityTimeout",
+    )
+    name = properties.get("QueueName", name)
+    client("sqs").create_queue(
+        QueueName=name, Attributes={key: _text(value) for key, value in attributes.items()}
+    )
+    return Physical(
+        f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/{name}",
+        {"Arn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}", "QueueName": name},
+    )
+
+
+def _queue_policy(client: Client, name: str, properties: Mapping[str, Any]) -> Physical:
+    for url in properties["Queues"]:
+        client("sqs").set_queue_attributes(
+            QueueUrl=url, Attributes={"Policy": _text(properties["PolicyDocument"])}
+        )
+    return Physical(name, {})
+
+
+def _topic(client: Client, name: str, properties: Mapping[str, Any]) -> Physical:
+    name = properties.get("TopicName", name)
+    attributes = _given(properties, "DisplayName KmsMasterKeyId")
+    arn = client("sns").create_topic(Name=name, Attributes=attributes)["TopicArn"]
+    for subscription in properties.get("Subscription", []):
+        client("sns").subscribe(TopicArn=arn, **subscription)
+    return Physical(arn, {"TopicArn": arn, "TopicName": name})
+
+
+def _subscription(client: Client, _name: str, properties: Mapping[str, Any]) -> Physical:
+    about = _given(properties, "TopicArn Protocol Endpoint")
+    arn = client("sns").subscribe(**about, ReturnSubscriptionArn=True)["SubscriptionArn"]
+    return Physical(arn, {"Arn": arn})
+
+
+def _table(client: Client, name: str, properties: Mapping[str, Any]) -> Physical:
+    name = properties.get("TableName", name)
+    about = _given(
+        properties,
+        "AttributeDefinitions BillingMode GlobalSecondaryIndexes KeySchema LocalSecondaryIndexes "
+        "ProvisionedThroughput StreamSpecification",
+    )
+    made = client("dynamodb").create_table(TableName=name, **about)["TableDescription"]
+    expiry = properties.get("TimeToLiveSpecification")
+    if expiry:
+        client("dynamodb").update_time_to_live(TableName=name, TimeToLiveSpecification=expiry)
+    return Physical(name, {"Arn": made["TableArn"]})
+
+
+def _rule(client: Client, name: str, properties: Mapping[str, Any]) -> Physical:
+    name = properties.get("Name", name)
+    about = _given(properties, "Description EventBusName ScheduleExpression State")
+    pattern = properties.get("EventPattern")
+    arn = client("events").put_rule(
+        Name=name, **about, **({"EventPattern": _text(pattern)} if pattern else {})
+    )["RuleArn"]
+    bus = _given(properties, "EventBusName")
+    client("events").put_targets(Rule=name, Targets=properties.get("Targets", []), **bus)
+    return Physical(name, {"Arn": arn})
+
+
+def _bus(client: Client, _name: str, properties: Mapping[str, Any]) -> Physical:
+    arn = client("events").create_event_bus(Name=properties["Name"])["EventBusArn"]
+    return Physical(properties["Name"], {"Arn": arn, "Name": properties["Name"]})
+
+
+def _key(client: Client, _name: str, properties: Mapping[str, Any]) -> Physical:
+    about = _given(properties, "Description KeySpec KeyUsage")
+    made = client("kms").create_key(**about)["KeyMetadata"]
+    return Physical(made["KeyId"], {"Arn": made["Arn"], "KeyId": made["KeyId"]})
+
+
+# By the resource's type: given clients, the name that CloudFormation would make up, and resolved
+# properties. What nobody reads here (tags, encryption, backups) is not passed on.
+CREATORS: Mapping[str, Callable[[Client, str, Mapping[str, Any]], Physical]] = {
+    "AWS::DynamoDB::Table": _table,
+    "AWS::Events::EventBus": _bus,
+    "AWS::Events::Rule": _rule,
+    "AWS::KMS::Key": _key,
+    "AWS::SNS::Subscription": _subscription,
+    "AWS::SNS::Topic": _topic,
+    "AWS::SQS::Queue": _queue,
+    "AWS::SQS::QueuePolicy": _queue_policy,
+}
