@@ -25,13 +25,19 @@ class NoticeUploadSettings:
 
 @dataclass(frozen=True, slots=True)
 class SendInvalidationsSettings:
-    """When a flush is due, and where its rows and clocks live."""
+    """
+    When a flush is due, where its rows and clocks live, and what it names.
+
+    Attributes:
+        url_forms: `both` or `links`; see `paths.forms`.
+    """
 
     ledger_table: str
     flush_clock_url: str
     watch_clock_url: str
     quiet_period_s: int
     longest_wait_s: int
+    url_forms: str
 
 
 @dataclass(frozen=True, slots=True)
