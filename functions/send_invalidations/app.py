@@ -27,6 +27,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
         s3=clients.s3(),
         watch_clock=Clock(clients.sqs(), told.watch_clock_url),
         pace=Pace(told.quiet_period_s * 1000, told.longest_wait_s * 1000),
+        both_forms=told.url_forms == "both",
         now=time.time,
         token=lambda: uuid4().hex,
     )

@@ -10,7 +10,13 @@ from tests.local import suite
 EVENTS = Path(__file__).parents[2] / "events"
 SAMPLES = {
     "object_created": ("UploadsUrl", "notice_upload"),
+    "object_created_notified": ("UploadsUrl", "notice_upload"),
+    "object_created_notified_by_topic": ("UploadsUrl", "notice_upload"),
     "object_deleted": ("UploadsUrl", "notice_upload"),
+    "object_deleted_notified": ("UploadsUrl", "notice_upload"),
+    "object_expired": ("UploadsUrl", "notice_upload"),
+    "notification_configured": ("UploadsUrl", "notice_upload"),
+    "message_not_understood": ("UploadsUrl", "notice_upload"),
     "flush_clock_rang": ("FlushClockUrl", "send_invalidations"),
     "watch_clock_rang": ("WatchClockUrl", "watch_deployment"),
 }

@@ -63,6 +63,7 @@ def flush(cloud, token):
         s3=client("s3"),
         watch_clock=Clock(client("sqs"), cloud.world.outputs["WatchClockUrl"]),
         pace=PACE,
+        both_forms=True,
         now=cloud.world.clock.now,
         token=token,
     )

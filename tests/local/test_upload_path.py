@@ -1,11 +1,16 @@
 """From an upload to the announcement that its cached copies are gone, whatever gets in the way."""
 
+import json
+from pathlib import Path
+
 import pytest
 
 from local.cloudfront import Lags
 from local.faults import Does, Rule
 from local.pollers import Delivery
 from tests.local import suite
+
+EVENTS = Path(__file__).parents[2] / "events"
 
 
 @pytest.fixture
@@ -118,6 +123,32 @@ class TestBilledOnce:
         cloud.world.settle()
 
         assert sent(cloud) == [("/a.css",), ("/b.css",)]
+
+
+class TestDeadLetters:
+    def test_set_aside(self, cloud):
+        """
+        What cannot be read, or is of another bucket, is set aside with why; the rest goes on.
+        """
+        world, sqs = cloud.world, cloud.world.client("sqs")
+        sample = json.loads((EVENTS / "message_not_understood.json").read_text())
+        poison = [record["body"] for record in sample["Records"]]
+        suite.upload(cloud, "a.css")
+        for body in poison:
+            sqs.send_message(QueueUrl=world.outputs["UploadsUrl"], MessageBody=body)
+        suite.upload(cloud, "b.css")
+        world.settle()
+
+        found = sqs.receive_message(
+            QueueUrl=world.deployment.resources["UploadsDeadLetters"],
+            MaxNumberOfMessages=10,
+            MessageAttributeNames=["reason"],
+        )["Messages"]
+        assert sent(cloud) == [("/a.css", "/b.css")]
+        assert poison == [message["Body"] for message in found]
+        reasons = [message["MessageAttributes"]["reason"]["StringValue"] for message in found]
+        assert "no S3 event" in reasons[0]
+        assert reasons[1] == "bucket 'another' is not among UploadBuckets"
 
 
 class TestPushback:

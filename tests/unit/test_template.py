@@ -362,6 +362,12 @@ def statements(kind, resources=RESOURCES):
     return list(walk([about["Properties"] for about in of_type(kind, resources).values()]))
 
 
+def upload_buckets():
+    """Find how the ARNs of the upload buckets are written where they may be listed."""
+    (listing,) = (s for s in statements("AWS::IAM::Role") if s.get("Sid") == "ListUploadBuckets")
+    return listing["Resource"]
+
+
 class TestPermissions:
     def test_roles_written_out(self, translated):
         """
@@ -422,22 +428,27 @@ class TestPermissions:
             if isinstance(statement["Principal"], dict) and "Service" in statement["Principal"]
         ]
 
-        assert len(written) == 3
+        assert len(written) == 5
         for statement in written:
             assert statement["Condition"]["StringEquals"] == {
                 "aws:SourceAccount": {"Ref": "AWS::AccountId"}
             }
 
-    def test_only_the_rule(self):
+    def test_who_delivers(self):
         """
-        Of all rules only ours may fill the queue of uploads, or its dead letters.
+        Of all rules only ours, and of all buckets only the named ones, may fill a queue.
         """
         allowed = [s for s in statements("AWS::SQS::QueuePolicy") if s["Effect"] == "Allow"]
+        rule, buckets, topics = allowed
 
-        assert [s["Condition"]["ArnEquals"] for s in allowed] == [
-            {"aws:SourceArn": {"Fn::GetAtt": ["ObjectsChanged", "Arn"]}}
-        ]
-        assert [s["Action"] for s in allowed] == ["sqs:SendMessage"]
+        assert rule["Condition"]["ArnEquals"] == {
+            "aws:SourceArn": {"Fn::GetAtt": ["ObjectsChanged", "Arn"]}
+        }
+        assert buckets["Condition"]["ArnEquals"] == {"aws:SourceArn": upload_buckets()}
+        assert topics["Condition"]["ArnLike"]["aws:SourceArn"] == {
+            "Fn::Sub": "arn:${AWS::Partition}:sns:${AWS::Region}:${AWS::AccountId}:*"
+        }
+        assert {s["Action"] for s in allowed} == {"sqs:SendMessage"}
 
 
 class TestLedger:

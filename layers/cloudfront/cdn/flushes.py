@@ -18,6 +18,7 @@ from __future__ import annotations
 import json
 import zlib
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from cdn import (
@@ -34,7 +35,7 @@ from cdn import (
 from cdn.errors import DistributionGoneError, TryAgainError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from mypy_boto3_cloudfront import CloudFrontClient
     from mypy_boto3_s3 import S3Client
@@ -58,7 +59,7 @@ _SKEW_MS = 60_000
 # What keeps a plan row under DynamoDB's 400 kB: 8 bytes an identity, some 30 a row's key.
 _MOST_ROWS = 2_000
 _MOST_CHANGES = 20_000
-_MOST_SKIPS = 1_000
+_MOST_REASONS = 1_000
 
 _LEASE = ("lease", "lease_until_ms")
 _REFUSED = ("refusals", "not_before_ms")
@@ -81,6 +82,7 @@ class Desk:
     s3: S3Client
     watch_clock: Clock
     pace: Pace
+    both_forms: bool
     now: Callable[[], float]
     token: Callable[[], str]
 
@@ -198,7 +200,11 @@ def _draft(desk: Desk, bucket: str, fresh: dict[bytes, Change], sks: Sequence[st
     listing = buckets.Listing(desk.s3, bucket)
     plan = plans.make(
         (change.key for change in fresh.values()),
-        routes=routes.into(bucket, distributions.serving(desk.cloudfront, bucket)),
+        routes=routes.into(
+            bucket,
+            distributions.serving(desk.cloudfront, bucket),
+            both_forms=desk.both_forms,
+        ),
         listed=listing.keys,
     )
     now_ms = desk.now_ms()
@@ -217,7 +223,6 @@ def _draft(desk: Desk, bucket: str, fresh: dict[bytes, Change], sks: Sequence[st
                 "reference": desk.token(),
             }
         )
-    skipped = dict(list(plan.skipped.items())[:_MOST_SKIPS])
     desk.ledger.put(
         {
             **fate,
@@ -226,10 +231,15 @@ def _draft(desk: Desk, bucket: str, fresh: dict[bytes, Change], sks: Sequence[st
             "takes": zlib.compress(json.dumps(sks).encode()),
             "change_count": len(fresh),
             "skipped_count": len(plan.skipped),
-            "skipped": zlib.compress(json.dumps(skipped).encode()),
+            "skipped": _reasons(plan.skipped),
+            "widened": _reasons(plan.widened),
         }
     )
     return plan_id
+
+
+def _reasons(reasons: Mapping[str, str]) -> bytes:
+    return zlib.compress(json.dumps(dict(islice(reasons.items(), _MOST_REASONS))).encode())
 
 
 def _commit(desk: Desk, bucket: str, plan_id: str, lease: str) -> bool:

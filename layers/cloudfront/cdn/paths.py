@@ -12,9 +12,13 @@ LONGEST_PATH = 4_000
 _RAW_IN_PATHS = "/!$&'()*+,:;=@"
 
 
+# What encodeURIComponent leaves as it is, beside letters, digits and `_.-`.
+_RAW_IN_COMPONENTS = "/!'()*"
+
+
 def of_key(key: str) -> str:
     """
-    Write the path that takes the copies of *key* which browsers asked for.
+    Write the path that takes the copies of *key* which plain links asked for.
 
     >>> of_key("css/main+theme v2.css")
     '/css/main+theme%20v2.css'
@@ -22,6 +26,20 @@ def of_key(key: str) -> str:
     '/%C3%BCbung/50%25%231%3F.html'
     """
     return "/" + quote(key, safe=_RAW_IN_PATHS)
+
+
+def forms(key: str, *, both: bool) -> tuple[str, ...]:
+    """
+    Write every path that takes copies of *key*: for plain links, and for encodeURIComponent.
+
+    Browsers send `+ ; , = & : @ $` raw where a link has them raw, and encoded where a script has
+    encoded each segment. Those are two cached objects. With *both* off, the second is left out.
+
+    >>> forms("a+b.css", both=True), forms("a b.css", both=True), forms("a+b.css", both=False)
+    (('/a+b.css', '/a%2Bb.css'), ('/a%20b.css',), ('/a+b.css',))
+    """
+    link, component = of_key(key), "/" + quote(key, safe=_RAW_IN_COMPONENTS)
+    return (link, component) if both and component != link else (link,)
 
 
 def is_wildcard(item: str) -> bool:
@@ -41,7 +59,11 @@ def why_not(path: str) -> str | None:
     >>> why_not("/a.css")
     >>> why_not("/~user/a.css")
     'CloudFront invalidates no path with ~'
+    >>> why_not("/a/../b.css")
+    'no URL has a segment . or ..'
     """
+    if {".", ".."} & set(path.split("/")):
+        return "no URL has a segment . or .."
     if "~" in path:
         return "CloudFront invalidates no path with ~"
     if len(path) > LONGEST_PATH:

@@ -29,10 +29,17 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Batches that cover what changed, and why a key is in none of them."""
+    """
+    Batches that cover what changed.
+
+    Attributes:
+        skipped: Why a key is in none of them.
+        widened: Why a key's items take more than its own copies.
+    """
 
     batches: tuple[Batch, ...]
     skipped: dict[str, str] = field(default_factory=dict)
+    widened: dict[str, str] = field(default_factory=dict)
 
 
 Listed = Callable[[str], Sequence[str] | None]
@@ -48,19 +55,26 @@ def make(keys: Iterable[str], *, routes: Iterable[Route], listed: Listed) -> Pla
     keys = frozenset(keys)
     reached = set[str]()
     unnamed: dict[str, str] = {}
+    widened: dict[str, str] = {}
     items: dict[str, set[str]] = {}
     for route in routes:
         here = sorted(key for key in keys if route.reaches(key))
         reached.update(here)
         cover = coverage.fold(here, listed=listed, foldable=route.foldable)
         wanted = {alias for key in here for alias in route.aliases(key)}
-        wanted.update(filter(None, map(route.wildcard, cover.prefixes)))
+        for prefix in cover.prefixes:
+            wanted.update(route.wildcards(prefix))
         for key in cover.keys:
-            path = route.path(key)
-            if reason := paths.why_not(path):
-                unnamed[key] = reason
+            named = route.paths(key)
+            if reason := next(filter(None, map(paths.why_not, named)), None):
+                rescue = _lossless(route, key, here, listed)
+                wanted.update(rescue)
+                if not rescue:
+                    unnamed[key] = reason
             else:
-                wanted.add(path)
+                wanted.update(named)
+                if any(map(paths.is_wildcard, named)):
+                    widened[key] = "its last * is a wildcard to CloudFront"
         if wanted:
             items.setdefault(route.distribution.id, set()).update(wanted)
     return Plan(
@@ -70,6 +84,7 @@ def make(keys: Iterable[str], *, routes: Iterable[Route], listed: Listed) -> Pla
             for batch in _cut(distribution_id, without_covered(items[distribution_id]))
         ),
         skipped=unnamed | dict.fromkeys(sorted(keys - reached), NO_ROUTE),
+        widened=widened,
     )
 
 
@@ -106,6 +121,15 @@ def unpack(blob: bytes) -> list[str]:
     """Read back what `pack` wrote."""
     items: list[str] = json.loads(zlib.decompress(blob))
     return items
+
+
+def _lossless(route: Route, key: str, here: Sequence[str], listed: Listed) -> tuple[str, ...]:
+    """Name *key*, which has no name of its own, by a prefix that only changed keys share."""
+    prefix = key.partition("~")[0]
+    if prefix in {key, route.key_prefix} or not route.foldable(prefix):
+        return ()
+    known = listed(prefix)
+    return () if known is None or set(known) - set(here) else route.wildcards(prefix)
 
 
 def _stem(item: str) -> str:

@@ -61,10 +61,16 @@ def bucket_of(domain_name: str) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One way from a distribution's viewers into a bucket: an origin, behind behaviors."""
+    """
+    One way from a distribution's viewers into a bucket: an origin, behind behaviors.
+
+    Attributes:
+        both_forms: Whether paths that a script has encoded are named beside those of plain links.
+    """
 
     distribution: Distribution
     origin: Origin
+    both_forms: bool = True
 
     @property
     def key_prefix(self) -> str:
@@ -83,43 +89,43 @@ class Route:
             return False
         bare = key.removeprefix(self.key_prefix)
         # Whether patterns meet the path as sent or decoded is not documented: either counts.
-        return self._leads_here(f"/{bare}") or self._leads_here(paths.of_key(bare))
+        return any(map(self._leads_here, (f"/{bare}", *self.paths(key))))
 
-    def path(self, key: str) -> str:
+    def paths(self, key: str) -> tuple[str, ...]:
         """
-        Write the path by which viewers ask for *key*, which this route reaches.
+        Write the paths by which viewers ask for *key*, which this route reaches.
 
         >>> site = Origin("site", "site.s3.amazonaws.com", "/v2")
-        >>> Route(Distribution("E1", (site,), ()), site).path("v2/a b.css")
-        '/a%20b.css'
+        >>> Route(Distribution("E1", (site,), ()), site).paths("v2/a b.css")
+        ('/a%20b.css',)
         """
-        return paths.of_key(key.removeprefix(self.key_prefix))
+        return paths.forms(key.removeprefix(self.key_prefix), both=self.both_forms)
 
     def aliases(self, key: str) -> tuple[str, ...]:
         """Name the further paths that show *key*: the root, where it is the default object."""
         bare = key.removeprefix(self.key_prefix)
         return ("/",) if bare and bare == self.distribution.default_root_object else ()
 
-    def wildcard(self, prefix: str) -> str | None:
+    def wildcards(self, prefix: str) -> tuple[str, ...]:
         """
         Name everything under key *prefix*, or nothing if that would name other origins' paths.
 
         >>> site = Origin("site", "site.s3.amazonaws.com")
         >>> behaviors = (Behavior("/api/*", ("api",)), Behavior("*", ("site",)))
         >>> route = Route(Distribution("E1", (site,), behaviors), site)
-        >>> route.wildcard("css/"), route.wildcard("a"), route.wildcard("")
-        ('/css/*', None, None)
+        >>> route.wildcards("css/"), route.wildcards("a"), route.wildcards("")
+        (('/css/*',), (), ())
         """
         # A prefix that ends inside the OriginPath would name more than this route's keys.
         if not prefix.startswith(self.key_prefix):
-            return None
-        start = self.path(prefix)
-        owned = self._owns(start) and paths.why_not(f"{start}*") is None
-        return f"{start}*" if owned else None
+            return ()
+        starts = self.paths(prefix)
+        named = all(self._owns(start) and paths.why_not(f"{start}*") is None for start in starts)
+        return tuple(f"{start}*" for start in starts) if named else ()
 
     def foldable(self, prefix: str) -> bool:
-        """Tell whether `wildcard` has a name for everything under *prefix*."""
-        return self.wildcard(prefix) is not None
+        """Tell whether `wildcards` names everything under *prefix*."""
+        return bool(self.wildcards(prefix))
 
     def _owns(self, start: str) -> bool:
         for behavior in self.distribution.behaviors:
@@ -138,10 +144,10 @@ class Route:
         return False
 
 
-def into(bucket: str, distributions: tuple[Distribution, ...]) -> list[Route]:
+def into(bucket: str, distributions: tuple[Distribution, ...], *, both_forms: bool) -> list[Route]:
     """List every route into *bucket*."""
     return [
-        Route(distribution, origin)
+        Route(distribution, origin, both_forms)
         for distribution in distributions
         for origin in distribution.origins
         if bucket_of(origin.domain_name) == bucket

@@ -13,8 +13,10 @@ from cdn.errors import SettingError
 
 @dataclass(frozen=True, slots=True)
 class NoticeUploadSettings:
-    """Where changes are noted, and when the flush that they cause is due."""
+    """Whose changes are noted and where, and when the flush that they cause is due."""
 
+    upload_buckets: tuple[str, ...]
+    dead_letters_url: str
     ledger_table: str
     flush_clock_url: str
     quiet_period_s: int
@@ -23,13 +25,19 @@ class NoticeUploadSettings:
 
 @dataclass(frozen=True, slots=True)
 class SendInvalidationsSettings:
-    """When a flush is due, and where its rows and clocks live."""
+    """
+    When a flush is due, where its rows and clocks live, and what it names.
+
+    Attributes:
+        url_forms: `both` or `links`; see `paths.forms`.
+    """
 
     ledger_table: str
     flush_clock_url: str
     watch_clock_url: str
     quiet_period_s: int
     longest_wait_s: int
+    url_forms: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +69,8 @@ def read(kind: type[S], environ: Mapping[str, str] | None = None) -> S:
     Raises:
         SettingError: A variable is unset, empty, or no whole number where one is needed.
 
+    A number is written in digits, a tuple with commas between its items.
+
     >>> read(SweepSettings, {"LEDGER_TABLE": "l", "FLUSH_CLOCK_URL": "f", "WATCH_CLOCK_URL": "w"})
     SweepSettings(ledger_table='l', flush_clock_url='f', watch_clock_url='w')
     >>> read(SweepSettings, {})
@@ -68,7 +78,7 @@ def read(kind: type[S], environ: Mapping[str, str] | None = None) -> S:
     cdn.errors.SettingError: environment variable LEDGER_TABLE must be set
     """
     environ = os.environ if environ is None else environ
-    values: dict[str, str | int] = {}
+    values: dict[str, str | int | tuple[str, ...]] = {}
     for field in fields(kind):  # type: ignore[arg-type]  # every kind here is a dataclass
         name = field.name.upper()
         text = environ.get(name, "")
@@ -78,6 +88,8 @@ def read(kind: type[S], environ: Mapping[str, str] | None = None) -> S:
             if not text.isdecimal():
                 raise SettingError(name, f"a whole number, not {text!r}")
             values[field.name] = int(text)
+        elif field.type == tuple[str, ...]:
+            values[field.name] = tuple(text.split(","))
         else:
             values[field.name] = text
     return kind(**values)

@@ -10,9 +10,14 @@ from cdn.routes import Behavior, Distribution, Origin, Route
 SITE = Origin("site", "site.s3.amazonaws.com")
 
 
-def whole(distribution_id="E1", origin=SITE, default_root_object=""):
+def whole(distribution_id="E1", origin=SITE, default_root_object="", *, both_forms=True):
     behaviors = (Behavior("*", (origin.id,)),)
-    return Route(Distribution(distribution_id, (origin,), behaviors, default_root_object), origin)
+    distribution = Distribution(distribution_id, (origin,), behaviors, default_root_object)
+    return Route(distribution, origin, both_forms)
+
+
+def forms(key):
+    return paths.forms(key, both=True)
 
 
 def unlistable(_prefix):
@@ -82,6 +87,53 @@ class TestMake:
 
         assert plans.Plan((Batch("E1", ("/x/*",)),)) == plan
 
+    def test_both_forms(self):
+        """
+        A key that links and scripts write differently has both paths, unless one is unwanted.
+        """
+        both = plans.make(["a+b"], routes=[whole()], listed=unlistable)
+        links = plans.make(["a+b"], routes=[whole(both_forms=False)], listed=unlistable)
+
+        assert (Batch("E1", ("/a%2Bb", "/a+b")),) == both.batches
+        assert (Batch("E1", ("/a+b",)),) == links.batches
+
+    def test_both_forms_of_a_folder(self):
+        """
+        A folder's wildcard comes in both forms too.
+        """
+        keys = ["a+b/1", "a+b/2"]
+        plan = plans.make(keys, routes=[whole()], listed=listing_of(*keys, "c"))
+
+        assert (Batch("E1", ("/a%2Bb/*", "/a+b/*")),) == plan.batches
+
+    def test_last_star(self):
+        """
+        A key that ends in * is named by a wildcard, and the plan says so.
+        """
+        plan = plans.make(["a*", "b*c"], routes=[whole()], listed=unlistable)
+
+        assert (Batch("E1", ("/a*", "/b*c")),) == plan.batches
+        assert {"a*"} == plan.widened.keys()
+
+    def test_unnameable_alone(self):
+        """
+        A key with ~ goes by the prefix before it, if nothing unchanged shares that.
+        """
+        alone = plans.make(["x/~a"], routes=[whole()], listed=listing_of("x/~a", "y"))
+        shared = plans.make(["x/~a"], routes=[whole()], listed=listing_of("x/~a", "x/b"))
+
+        assert plans.Plan((Batch("E1", ("/x/*",)),)) == alone
+        assert () == shared.batches
+        assert {"x/~a": "CloudFront invalidates no path with ~"} == shared.skipped
+
+    def test_never_requested(self):
+        """
+        A key that no URL can express is skipped, with that reason.
+        """
+        plan = plans.make(["a/../b"], routes=[whole()], listed=unlistable)
+
+        assert plans.Plan((), {"a/../b": "no URL has a segment . or .."}) == plan
+
     @given(st.sets(st.text(min_size=1, max_size=30), min_size=1))
     def test_limits(self, stems):
         """
@@ -91,7 +143,8 @@ class TestMake:
         plan = plans.make(keys, routes=[whole()], listed=unlistable)
 
         items = [item for batch in plan.batches for item in batch.items]
-        assert {paths.of_key(key) for key in keys - plan.skipped.keys()} == set(items)
+        named = {path for key in keys - plan.skipped.keys() for path in forms(key)}
+        assert named == set(items)
         assert len(items) == len(set(items))
         assert all(len(batch.items) <= 1_000 for batch in plan.batches)
 

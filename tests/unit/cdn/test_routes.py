@@ -102,12 +102,12 @@ class TestAliases:
         assert () == here.aliases("docs/index.html")
 
 
-class TestWildcard:
+class TestWildcards:
     def test_whole_distribution(self):
         """
         A distribution with nothing but this bucket is its own to the root.
         """
-        assert "/*" == route(Behavior("*", ("site",))).wildcard("")
+        assert route(Behavior("*", ("site",))).wildcards("") == ("/*",)
 
     @pytest.mark.parametrize("prefix", ["", "a", "ap", "api/v1"])
     def test_never_over_another_origin(self, prefix):
@@ -116,7 +116,7 @@ class TestWildcard:
         """
         here = route(Behavior("/api/*", ("api",)), Behavior("*", ("site",)))
 
-        assert here.wildcard(prefix) is None
+        assert here.wildcards(prefix) == ()
 
     def test_inside_its_own_behavior(self):
         """
@@ -124,8 +124,8 @@ class TestWildcard:
         """
         here = route(Behavior("/img/*", ("site",)), Behavior("*", ("api",)))
 
-        assert "/img/2026*" == here.wildcard("img/2026")
-        assert here.wildcard("im") is None
+        assert here.wildcards("img/2026") == ("/img/2026*",)
+        assert here.wildcards("im") == ()
 
     def test_origin_path(self):
         """
@@ -133,5 +133,5 @@ class TestWildcard:
         """
         here = route(Behavior("*", ("v2",)), origin=Origin("v2", SITE.domain_name, "/v2"))
 
-        assert "/css/*" == here.wildcard("v2/css/")
-        assert here.wildcard("v") is None
+        assert here.wildcards("v2/css/") == ("/css/*",)
+        assert here.wildcards("v") == ()

@@ -7,6 +7,8 @@ from cdn.errors import SettingError
 from cdn.settings import NoticeUploadSettings
 
 ENVIRON = {
+    "UPLOAD_BUCKETS": "site,media",
+    "DEAD_LETTERS_URL": "https://sqs/dead",
     "LEDGER_TABLE": "ledger",
     "FLUSH_CLOCK_URL": "https://sqs/flush",
     "QUIET_PERIOD_S": "2",
@@ -17,10 +19,15 @@ ENVIRON = {
 class TestRead:
     def test_whole(self):
         """
-        Each field is its variable, a whole number where it is one.
+        Each field is its variable, a number or a list where it is one.
         """
-        assert NoticeUploadSettings("ledger", "https://sqs/flush", 2, 60) == settings.read(
-            NoticeUploadSettings, ENVIRON
+        assert settings.read(NoticeUploadSettings, ENVIRON) == NoticeUploadSettings(
+            upload_buckets=("site", "media"),
+            dead_letters_url="https://sqs/dead",
+            ledger_table="ledger",
+            flush_clock_url="https://sqs/flush",
+            quiet_period_s=2,
+            longest_wait_s=60,
         )
 
     @pytest.mark.parametrize("text", ["", "two", "-1", "2.5"])

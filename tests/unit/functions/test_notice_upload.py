@@ -1,4 +1,4 @@
-"""What S3 says is read as S3 means it."""
+"""What S3 says is read as S3 means it, by whichever way it comes."""
 
 import json
 from pathlib import Path
@@ -10,45 +10,103 @@ from cdn.errors import MessageError
 from functions.notice_upload import app
 
 EVENTS = Path(__file__).parents[3] / "events"
+AT_MS = 1_795_305_600_000
+CREATED = Change("css/main+theme v2 100%.css", "created", "0066A4D1C3B2A1F0E1", AT_MS)
+DELETED = Change("old/übung.html", "deleted", "0066A4D1C3B2A1F0E2", AT_MS)
+MARKED = Change("old/page.html", "deleted", "0066A4D1C3B2A1F0E3", AT_MS)
+EXPIRED = Change("tmp/old#draft.html", "deleted", "0066A4D1C3B2A1F0E4", AT_MS)
 
 
 def bodies(name):
-    return [record["body"] for record in json.loads((EVENTS / name).read_text())["Records"]]
+    sample = json.loads((EVENTS / f"{name}.json").read_text(encoding="utf-8"))
+    return [record["body"] for record in sample["Records"]]
 
 
-class TestChange:
-    def test_created(self):
+def body(**changes):
+    """Write a notification of one record, with members changed or, as None, left out."""
+    (record,) = json.loads(bodies("object_created_notified")[0])["Records"]
+    record |= changes
+    return json.dumps({"Records": [{k: v for k, v in record.items() if v is not None}]})
+
+
+def changes_of(text):
+    return app._changes(text, buckets=("site",))
+
+
+class TestChanges:
+    @pytest.mark.parametrize(
+        ("sample", "changes"),
+        [
+            ("object_created", [CREATED]),
+            ("object_deleted", [DELETED, MARKED]),
+            ("object_expired", [EXPIRED]),
+            ("object_created_notified", [CREATED]),
+            ("object_deleted_notified", [DELETED, MARKED, EXPIRED]),
+            ("object_created_notified_by_topic", [CREATED]),
+        ],
+    )
+    def test_forms(self, sample, changes):
         """
-        A key from EventBridge is raw: its plus and percent signs are the object's own.
+        EventBridge's raw keys and the notifications' form-encoded ones lead to the same change.
         """
-        (body,) = bodies("object_created.json")
+        read = [told for text in bodies(sample) for told in changes_of(text)]
 
-        assert app._change(body) == (
-            "site",
-            Change(
-                key="css/main+theme v2 100%.css",
-                kind="created",
-                sequencer="0066A4D1C3B2A1F0E1",
-                at_ms=1_795_305_600_000,
-            ),
-        )
+        assert [("site", change) for change in changes] == read
 
-    def test_deleted(self):
+    @pytest.mark.parametrize("text", bodies("notification_configured"))
+    def test_test_event(self, text):
         """
-        A deletion for good and a delete marker are both deletions.
+        What S3 sends when a notification is configured tells of no change.
         """
-        changes = [app._change(body)[1] for body in bodies("object_deleted.json")]
+        assert [] == changes_of(text)
 
-        assert [("old/übung.html", "deleted"), ("old/page.html", "deleted")] == [
-            (change.key, change.kind) for change in changes
-        ]
+    def test_other_events(self):
+        """
+        A restored or tagged object is still the same object.
+        """
+        assert [] == changes_of(body(eventName="ObjectRestore:Completed"))
+        assert [] == changes_of(body(eventName="ObjectTagging:Put"))
+
+    def test_several_records(self):
+        """
+        Every record of a notification counts, not the first or last alone.
+        """
+        records = [json.loads(text)["Records"][0] for text in bodies("object_deleted_notified")]
+
+        read = changes_of(json.dumps({"Records": records}))
+
+        assert [DELETED, MARKED, EXPIRED] == [change for _, change in read]
 
     @pytest.mark.parametrize(
-        "body", ["no json", "[]", "{}", '{"detail-type": "Object Restored", "detail": {}}', '"x"']
+        ("text", "reason"),
+        [
+            ("no json", "no S3 event"),
+            ("[]", "neither"),
+            ("{}", "neither"),
+            ('"x"', "neither"),
+            ('{"Records": []}', "neither"),
+            ('{"detail-type": "Object Restored", "detail": {}}', "neither"),
+            ('{"detail-type": "Object Created", "detail": {}}', "lacks 'bucket'"),
+            ('{"detail-type": "Object Created", "detail": "x"}', "no S3 event"),
+            ('{"Type": "Notification", "Message": "hello"}', "no S3 event"),
+            (body(eventVersion="3.0"), r"eventVersion '3.0' is not 2.x"),
+            (body(eventTime="yesterday"), "no S3 event"),
+            (body(s3=None), "lacks 's3'"),
+            (body(s3={"bucket": {"name": "site"}, "object": {"key": "%FF"}}), "no S3 event"),
+        ],
     )
-    def test_not_understood(self, body):
+    def test_not_understood(self, text, reason):
         """
         Anything else is refused with what is wrong with it.
         """
-        with pytest.raises(MessageError, match="no S3 event"):
-            app._change(body)
+        with pytest.raises(MessageError, match=reason):
+            changes_of(text)
+
+    def test_other_bucket(self):
+        """
+        A bucket that is not looked after is named.
+        """
+        text = body(s3={"bucket": {"name": "x"}, "object": {"key": "a", "sequencer": "1"}})
+
+        with pytest.raises(MessageError, match="bucket 'x' is not among UploadBuckets"):
+            changes_of(text)

@@ -1,0 +1,19 @@
+"""Dead letters: messages that nobody here can read, kept with the reason for people to see."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+REASON = "reason"
+
+
+def send(client: SQSClient, queue_url: str, *, body: str, reason: str) -> None:
+    """Set *body* aside at once, as SQS itself would after many tries, but saying why."""
+    client.send_message(
+        QueueUrl=queue_url,
+        MessageBody=body,
+        MessageAttributes={REASON: {"DataType": "String", "StringValue": reason}},
+    )
