@@ -95,6 +95,33 @@ class Cloud:
         return {invalidation.id for invalidation in invalidations} <= ids
 
 
+def distribute(
+    world: World, *, bucket: str, origin_path: str = "", cache_policy_id: str = CACHING_OPTIMIZED
+) -> dict[str, Any]:
+    """Put a distribution in front of *bucket*, and tell what CloudFront made."""
+    origin = {
+        "Id": "site",
+        "DomainName": f"{bucket}.s3.us-east-1.amazonaws.com",
+        "OriginPath": origin_path,
+        "S3OriginConfig": {"OriginAccessIdentity": ""},
+    }
+    made: dict[str, Any] = world.client("cloudfront").create_distribution(
+        DistributionConfig={
+            "CallerReference": f"{bucket}{origin_path} {cache_policy_id}",
+            "Comment": "",
+            "Enabled": True,
+            "DefaultRootObject": "index.html",
+            "Origins": {"Quantity": 1, "Items": [origin]},
+            "DefaultCacheBehavior": {
+                "TargetOriginId": "site",
+                "ViewerProtocolPolicy": "allow-all",
+                "CachePolicyId": cache_policy_id,
+            },
+        }
+    )["Distribution"]
+    return made
+
+
 def build(world: World, *, bucket: str) -> Cloud:
     """Make a bucket that tells EventBridge, a distribution in front of it, and an ear."""
     s3 = world.client("s3")
@@ -102,29 +129,7 @@ def build(world: World, *, bucket: str) -> Cloud:
     s3.put_bucket_notification_configuration(
         Bucket=bucket, NotificationConfiguration={"EventBridgeConfiguration": {}}
     )
-    made = world.client("cloudfront").create_distribution(
-        DistributionConfig={
-            "CallerReference": bucket,
-            "Comment": "the demo's site",
-            "Enabled": True,
-            "DefaultRootObject": "index.html",
-            "Origins": {
-                "Quantity": 1,
-                "Items": [
-                    {
-                        "Id": "site",
-                        "DomainName": f"{bucket}.s3.us-east-1.amazonaws.com",
-                        "S3OriginConfig": {"OriginAccessIdentity": ""},
-                    }
-                ],
-            },
-            "DefaultCacheBehavior": {
-                "TargetOriginId": "site",
-                "ViewerProtocolPolicy": "allow-all",
-                "CachePolicyId": CACHING_OPTIMIZED,
-            },
-        }
-    )["Distribution"]
+    made = distribute(world, bucket=bucket)
     sqs, events = world.client("sqs"), world.client("events")
     ear_url = sqs.create_queue(QueueName="ear")["QueueUrl"]
     attributes = sqs.get_queue_attributes(QueueUrl=ear_url, AttributeNames=["QueueArn"])

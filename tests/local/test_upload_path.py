@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from local.cloudfront import Lags
+from local.demo import outside
 from local.faults import Does, Rule
 from local.pollers import Delivery
 from tests.local import suite
@@ -85,6 +86,60 @@ class TestUpload:
         cloud.world.settle()
 
         assert sent(cloud) == []
+
+
+class TestRoutes:
+    def cached(self, cloud, made, url):
+        """Ask twice, so that the edge of this distribution has a copy for sure."""
+        for _ in range(2):
+            answer = cloud.world.edge.fetch("GET", made["DomainName"], url)
+        return answer.status, answer.headers["x-cache"].startswith("Hit")
+
+    def test_query_strings(self, cloud):
+        """
+        Where copies differ by the query string, all of an object's copies go.
+        """
+        policy = cloud.world.client("cloudfront").create_cache_policy(
+            CachePolicyConfig={
+                "Name": "by-query-string",
+                "MinTTL": 1,
+                "ParametersInCacheKeyAndForwardedToOrigin": {
+                    "EnableAcceptEncodingGzip": False,
+                    "HeadersConfig": {"HeaderBehavior": "none"},
+                    "CookiesConfig": {"CookieBehavior": "none"},
+                    "QueryStringsConfig": {"QueryStringBehavior": "all"},
+                },
+            }
+        )["CachePolicy"]
+        by_query = outside.distribute(cloud.world, bucket="site", cache_policy_id=policy["Id"])
+        urls = ["/stays.html", "/stays.html?v=1", "/stays.html?v=2&x"]
+        for url in urls:
+            assert self.cached(cloud, by_query, url) == (200, True)
+
+        cloud.put("stays.html", b"changed", content_type="text/plain")
+        cloud.world.settle()
+
+        for url in urls:
+            answer = cloud.world.edge.fetch("GET", by_query["DomainName"], url)
+            assert answer.body == b"changed"
+
+    def test_origin_path(self, cloud):
+        """
+        Behind an OriginPath, a path is named as viewers see it, and others are not touched.
+        """
+        below = outside.distribute(cloud.world, bucket="site", origin_path="/v2")
+        suite.upload(cloud, "v2/a.css", "a.css")
+        cloud.world.settle()
+        assert self.cached(cloud, below, "/a.css") == (200, True)
+
+        cloud.put("v2/a.css", b"changed", content_type="text/css")
+        cloud.world.settle()
+        assert cloud.world.edge.fetch("GET", below["DomainName"], "/a.css").body == b"changed"
+
+        before = len(cloud.world.cloudfront.invalidations_of(below["Id"]))
+        suite.upload(cloud, "a.css")
+        cloud.world.settle()
+        assert len(cloud.world.cloudfront.invalidations_of(below["Id"])) == before
 
 
 class TestBilledOnce:

@@ -72,7 +72,7 @@ def make(keys: Iterable[str], *, routes: Iterable[Route], listed: Listed) -> Pla
                 if not rescue:
                     unnamed[key] = reason
             else:
-                wanted.update(named)
+                wanted.update(route.items(key))
                 if any(map(paths.is_wildcard, named)):
                     widened[key] = "its last * is a wildcard to CloudFront"
         if wanted:

@@ -1,8 +1,10 @@
 """Which viewer paths lead to an object of a bucket, distribution by distribution."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from urllib.parse import unquote
 
 from cdn import paths
 
@@ -15,13 +17,26 @@ class Origin:
     domain_name: str
     path: str = ""
 
+    @property
+    def website(self) -> bool:
+        """Tell whether this is S3's website endpoint, which shows a folder's index.html."""
+        return ".s3-website" in self.domain_name
+
 
 @dataclass(frozen=True, slots=True)
 class Behavior:
-    """The first behavior whose *pattern* matches a path decides; the last one matches all."""
+    """
+    The first behavior whose *pattern* matches a path decides; the last one matches all.
+
+    Attributes:
+        query_strings: Whether copies differ by (some of) the query string.
+        rewrites: Whether a function may make another path of the viewer's.
+    """
 
     pattern: str
     origin_ids: tuple[str, ...]
+    query_strings: bool = False
+    rewrites: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +48,8 @@ class Distribution:
     behaviors: tuple[Behavior, ...]
     default_root_object: str = ""
 
+
+_INDEX = "index.html"
 
 _S3_HOST = re.compile(
     r"""
@@ -101,10 +118,41 @@ class Route:
         """
         return paths.forms(key.removeprefix(self.key_prefix), both=self.both_forms)
 
+    def items(self, key: str) -> tuple[str, ...]:
+        """
+        Name all that shows *key*, which this route reaches, for an invalidation.
+
+        Where query strings are in the cache key, a path is named with a `*`, which stands for
+        all of them: https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/invalidation-specifying-objects.html
+
+        >>> site = Origin("site", "site.s3.amazonaws.com")
+        >>> behavior = Behavior("*", ("site",), query_strings=True)
+        >>> Route(Distribution("E1", (site,), (behavior,), "index.html"), site).items("index.html")
+        ('/index.html*', '/', '/?*')
+        """
+        own = (f"{path}*" if self._has_queries(path) else path for path in self.paths(key))
+        return (*own, *self.aliases(key))
+
     def aliases(self, key: str) -> tuple[str, ...]:
-        """Name the further paths that show *key*: the root, where it is the default object."""
+        """
+        Name what else shows *key*: the root with the default object, a folder with its index.
+
+        >>> site = Origin("site", "site.s3-website.eu-west-1.amazonaws.com")
+        >>> Route(Distribution("E1", (site,), (Behavior("*", ("site",)),)), site).aliases(
+        ...     "docs/index.html"
+        ... )
+        ('/docs/', '/docs')
+        """
         bare = key.removeprefix(self.key_prefix)
-        return ("/",) if bare and bare == self.distribution.default_root_object else ()
+        folder = bare.removesuffix(_INDEX)
+        shown: list[str] = []
+        if bare and bare == self.distribution.default_root_object:
+            shown.append("/")
+        elif bare.endswith(f"/{_INDEX}") or bare == _INDEX:
+            shown += (path for path in self._of_folder(folder) if self._shows_index(path))
+        # Here a `*` alone would take the whole folder.
+        queries = (f"{path}?*" for path in shown if self._has_queries(path))
+        return (*shown, *queries)
 
     def wildcards(self, prefix: str) -> tuple[str, ...]:
         """
@@ -137,11 +185,32 @@ class Route:
                 return False
         return False
 
+    def _of_folder(self, folder: str) -> Iterator[str]:
+        for path in paths.forms(folder, both=self.both_forms):
+            yield path
+            if path != "/":
+                yield path.removesuffix("/")
+
+    def _shows_index(self, path: str) -> bool:
+        behavior = self._deciding(path)
+        return self._leads_here(path) and (
+            self.origin.website or (behavior is not None and behavior.rewrites)
+        )
+
+    def _has_queries(self, path: str) -> bool:
+        # As in `reaches`: the path as sent or decoded, either counts.
+        deciding = map(self._deciding, (path, unquote(path)))
+        return any(behavior is not None and behavior.query_strings for behavior in deciding)
+
     def _leads_here(self, path: str) -> bool:
+        behavior = self._deciding(path)
+        return behavior is not None and self.origin.id in behavior.origin_ids
+
+    def _deciding(self, path: str) -> Behavior | None:
         for behavior in self.distribution.behaviors:
             if _matcher(behavior.pattern).fullmatch(path):
-                return self.origin.id in behavior.origin_ids
-        return False
+                return behavior
+        return None
 
 
 def into(bucket: str, distributions: tuple[Distribution, ...], *, both_forms: bool) -> list[Route]:

@@ -1,5 +1,7 @@
 """Of a distribution's configuration, routes get what decides about paths."""
 
+import pytest
+
 from cdn import distributions
 from cdn.routes import Behavior, Distribution, Origin
 
@@ -12,12 +14,16 @@ CONFIG = {
 }
 
 
+def of_config(config):
+    return distributions.of_config("E1", config, with_queries=frozenset({"queries"}))
+
+
 class TestOfConfig:
     def test_plain(self):
         """
         The default behavior comes last and matches all.
         """
-        assert distributions.of_config("E1", CONFIG) == Distribution(
+        assert of_config(CONFIG) == Distribution(
             id="E1",
             origins=(
                 Origin("site", "site.s3.amazonaws.com", "/v2"),
@@ -37,7 +43,7 @@ class TestOfConfig:
         ]
         config = CONFIG | {"CacheBehaviors": {"Quantity": 2, "Items": items}}
 
-        assert distributions.of_config("E1", config).behaviors == (
+        assert of_config(config).behaviors == (
             Behavior("/b/*", ("copy",)),
             Behavior("/a/*", ("site",)),
             Behavior("*", ("site",)),
@@ -53,4 +59,41 @@ class TestOfConfig:
             "DefaultCacheBehavior": {"TargetOriginId": "both"},
         }
 
-        assert distributions.of_config("E1", config).behaviors == (Behavior("*", ("site", "copy")),)
+        assert of_config(config).behaviors == (Behavior("*", ("site", "copy")),)
+
+    @pytest.mark.parametrize(
+        ("settings", "query_strings"),
+        [
+            ({"CachePolicyId": "queries"}, True),
+            ({"CachePolicyId": "none"}, False),
+            ({"ForwardedValues": {"QueryString": True}}, True),
+            ({"ForwardedValues": {"QueryString": False}}, False),
+        ],
+    )
+    def test_query_strings(self, settings, query_strings):
+        """
+        Query strings are in the cache key by a cache policy, or by the settings before those.
+        """
+        config = CONFIG | {"DefaultCacheBehavior": {"TargetOriginId": "site"} | settings}
+
+        assert of_config(config).behaviors == (
+            Behavior("*", ("site",), query_strings=query_strings),
+        )
+
+    @pytest.mark.parametrize(
+        ("kind", "event_type", "rewrites"),
+        [
+            ("FunctionAssociations", "viewer-request", True),
+            ("FunctionAssociations", "viewer-response", False),
+            ("LambdaFunctionAssociations", "origin-request", True),
+            ("LambdaFunctionAssociations", "origin-response", False),
+        ],
+    )
+    def test_rewrites(self, kind, event_type, rewrites):
+        """
+        A function that sees requests may turn one path into another.
+        """
+        functions = {"Quantity": 1, "Items": [{"EventType": event_type}]}
+        config = CONFIG | {"DefaultCacheBehavior": {"TargetOriginId": "site", kind: functions}}
+
+        assert of_config(config).behaviors == (Behavior("*", ("site",), rewrites=rewrites),)

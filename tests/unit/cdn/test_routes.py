@@ -101,6 +101,45 @@ class TestAliases:
         assert ("/",) == here.aliases("index.html")
         assert () == here.aliases("docs/index.html")
 
+    @pytest.mark.parametrize(
+        ("origin", "rewrites"),
+        [
+            (Origin("site", "site.s3-website-us-east-1.amazonaws.com"), False),
+            (SITE, True),
+        ],
+    )
+    def test_folder(self, origin, rewrites):
+        """
+        An index is what its folder shows, with and without the slash, where something makes it so.
+        """
+        here = route(Behavior("*", ("site",), rewrites=rewrites), origin=origin)
+
+        assert here.aliases("a b+/index.html") == ("/a%20b+/", "/a%20b+", "/a%20b%2B/", "/a%20b%2B")
+        assert here.aliases("index.html") == ("/",)
+        assert here.aliases("index.htm") == ()
+        assert here.aliases("myindex.html") == ()
+
+
+class TestItems:
+    def test_query_strings(self):
+        """
+        Where query strings are in the cache key, every one of them is covered, and no folder.
+        """
+        here = route(
+            Behavior("/q/*", ("site",), query_strings=True, rewrites=True),
+            Behavior("*", ("site",)),
+        )
+
+        assert here.items("a.css") == ("/a.css",)
+        assert here.items("q/a.css") == ("/q/a.css*",)
+        assert here.items("q/d/index.html") == (
+            "/q/d/index.html*",
+            "/q/d/",
+            "/q/d",
+            "/q/d/?*",
+            "/q/d?*",
+        )
+
 
 class TestWildcards:
     def test_whole_distribution(self):
