@@ -122,6 +122,23 @@ def distribute(
     return made
 
 
+def cache_policy_by_query(world: World) -> str:
+    """Make a cache policy that has all query strings in the cache key, and name it."""
+    made: dict[str, Any] = world.client("cloudfront").create_cache_policy(
+        CachePolicyConfig={
+            "Name": "by-query-string",
+            "MinTTL": 1,
+            "ParametersInCacheKeyAndForwardedToOrigin": {
+                "EnableAcceptEncodingGzip": False,
+                "HeadersConfig": {"HeaderBehavior": "none"},
+                "CookiesConfig": {"CookieBehavior": "none"},
+                "QueryStringsConfig": {"QueryStringBehavior": "all"},
+            },
+        }
+    )["CachePolicy"]
+    return str(made["Id"])
+
+
 def build(world: World, *, bucket: str) -> Cloud:
     """Make a bucket that tells EventBridge, a distribution in front of it, and an ear."""
     s3 = world.client("s3")

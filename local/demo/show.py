@@ -9,13 +9,13 @@ from pathlib import Path
 
 from rich.console import Console
 
-from local.demo import outside, site, upload
+from local.demo import hardship, outside, site, upload
 from local.demo.claims import Claims
 from local.demo.narration import Narrator
 from local.stack import embedded
 
 TEMPLATE = Path(__file__).parents[2] / "template.yaml"
-CHAPTERS = {"upload": upload.play}
+CHAPTERS = {"upload": upload.play, "hardship": hardship.play}
 
 _BUCKET = "site"
 

@@ -11,7 +11,7 @@ import pytest
 
 from local import stack
 from local.cloudfront import Lags
-from local.demo import outside, site, upload
+from local.demo import hardship, outside, site, upload
 from local.demo.claims import Claims
 from local.demo.narration import Narrator
 from local.demo.viewer import Viewer
@@ -24,22 +24,29 @@ def everything_fails(_event, _context):
 
 
 @contextmanager
-def played(*, handlers=suite.HANDLERS, files=None, lags=None, burst=False):
-    """Play the chapter on an inline stack whose edge listens, with or without its long end."""
-    parameters = {"UploadBuckets": "site"}
+def stage(kind, *, handlers=suite.HANDLERS, lags=None, **parameters):
+    """Set a chapter's stage on an inline stack whose edge listens."""
+    parameters = {"UploadBuckets": "site"} | parameters
     with (
         stack.inline(suite.TEMPLATE, parameters=parameters, handlers=handlers, lags=lags) as world,
         EdgeServer(world.edge) as server,
     ):
         claims = Claims(Narrator.silent())
         cloud = outside.build(world, bucket="site")
+        viewer = Viewer(server.url, cloud.domain_name)
+        yield kind(cloud, viewer, claims.narrator, claims)
+
+
+@contextmanager
+def played(*, files=None, burst=False, **how):
+    """Play the first chapter, with or without its long end."""
+    with stage(upload.Stage, **how) as chapter:
         files = files or site.read(site.SHIPPED).files
-        stage = upload.Stage(cloud, Viewer(server.url, cloud.domain_name), claims.narrator, claims)
-        stage.publish(files)
-        stage.change(upload.Edit.of(files))
+        chapter.publish(files)
+        chapter.change(upload.Edit.of(files))
         if burst:
-            stage.burst()
-        yield claims
+            chapter.burst()
+        yield chapter.claims
 
 
 class TestUpload:
@@ -86,6 +93,27 @@ class TestUpload:
         files = {f"{name}.txt": name.encode() for name in ("~a", "b*", "ü +%", "c[1]|", "d", "e")}
         with played(files=files) as claims:
             assert claims.broken == []
+
+
+class TestHardship:
+    def test_holds(self):
+        """
+        Every claim of the chapter holds.
+        """
+        with stage(hardship.Stage) as chapter:
+            chapter.play()
+
+            assert chapter.claims.broken == []
+            assert len(chapter.claims.results) == 7
+
+    def test_links_only(self):
+        """
+        Whoever saves the second form of a key loses the claim about every URL.
+        """
+        with stage(hardship.Stage, UrlForms="links") as chapter:
+            chapter.nasty_keys()
+
+            assert chapter.claims.broken == ["nasty-keys"]
 
 
 class TestProcess:

@@ -99,19 +99,8 @@ class TestRoutes:
         """
         Where copies differ by the query string, all of an object's copies go.
         """
-        policy = cloud.world.client("cloudfront").create_cache_policy(
-            CachePolicyConfig={
-                "Name": "by-query-string",
-                "MinTTL": 1,
-                "ParametersInCacheKeyAndForwardedToOrigin": {
-                    "EnableAcceptEncodingGzip": False,
-                    "HeadersConfig": {"HeaderBehavior": "none"},
-                    "CookiesConfig": {"CookieBehavior": "none"},
-                    "QueryStringsConfig": {"QueryStringBehavior": "all"},
-                },
-            }
-        )["CachePolicy"]
-        by_query = outside.distribute(cloud.world, bucket="site", cache_policy_id=policy["Id"])
+        policy_id = outside.cache_policy_by_query(cloud.world)
+        by_query = outside.distribute(cloud.world, bucket="site", cache_policy_id=policy_id)
         urls = ["/stays.html", "/stays.html?v=1", "/stays.html?v=2&x"]
         for url in urls:
             assert self.cached(cloud, by_query, url) == (200, True)

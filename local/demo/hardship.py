@@ -1,0 +1,282 @@
+"""Awkward keys, several distributions, and all that goes wrong between S3 and CloudFront."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from http import HTTPStatus
+from random import Random
+from urllib.parse import quote
+
+from local.demo import outside
+from local.demo.claims import Claims
+from local.demo.narration import Narrator
+from local.demo.outside import Cloud, Invalidation
+from local.demo.viewer import Viewer, path_of
+from local.faults import Does, Rule
+from local.pollers import Delivery
+
+_LONG_S = 1_800.0
+_UNCHANGED = "/nasty/unchanged.txt"
+
+# One of every kind that S3 accepts and somebody gets wrong.
+NASTY = (
+    "a b.txt",
+    "a+b.txt",
+    "a%b.txt",
+    "a%20b.txt",
+    "100%.txt",
+    "a#b.txt",
+    "a?b.txt",
+    "a?v=1.txt",
+    "a&b=c.txt",
+    "a,b;c.txt",
+    "a:b@c.txt",
+    "$a.txt",
+    "it's (a).txt",
+    "hey!.txt",
+    "a*b.txt",
+    "[a].txt",
+    "{a}|b.txt",
+    "a^b`c.txt",
+    '"a"<b>.txt',
+    "back\\slash.txt",
+    "ü.txt",
+    "u\u0308.txt",
+    "漢字.txt",
+    "\N{BALLOON}.txt",
+    "UPPER.txt",
+    "upper.txt",
+    "a//b.txt",
+    "..a.txt",
+    "%2e%2e.txt",
+    " leading and trailing ",
+    "many---dashes___.txt",
+    "alone/~home.txt",
+)
+
+
+def play(cloud: Cloud, _files: dict[str, bytes], narrator: Narrator, claims: Claims) -> None:
+    """Make life hard for the suite, one thing after the other."""
+    Stage(cloud, Viewer(cloud.world.edge_url, cloud.domain_name), narrator, claims).play()
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A distribution, somebody who looks at it, and who tells of it."""
+
+    cloud: Cloud
+    viewer: Viewer
+    narrator: Narrator
+    claims: Claims
+
+    def play(self) -> None:
+        self.nasty_keys()
+        self.several_distributions()
+        self.duplicates()
+        self.poison()
+        self.throttled()
+        self.lost_clock()
+
+    def nasty_keys(self) -> None:
+        keys = [f"nasty/{key}" for key in NASTY]
+        urls = {url: key for key in keys for url in _urls_of(key)}
+        # Something that does not change, or all of it would be one wildcard.
+        self._upload([_UNCHANGED.lstrip("/"), *keys], b"first")
+        self._settle()
+        seen = self._bodies(self.viewer, urls)
+        self.viewer.get(_UNCHANGED)
+        self._upload(keys, b"second")
+        sent = self._settle()
+        self.narrator.say(
+            f"{len(keys)} objects with awkward keys are replaced: "
+            f"{_items(sent)} items for the {len(urls)} URLs by which browsers ask for them."
+        )
+        fresh = self._bodies(self.viewer, urls)
+        kept = self.viewer.get(_UNCHANGED)
+        self.claims.check(
+            "nasty-keys",
+            f"{len(keys)} awkward keys are new by every URL that a link or a script makes.",
+            against={
+                **{f"{url} was old": seen[url] == b"first" for url in urls},
+                **{f"{url} is new": fresh[url] == b"second" for url in urls},
+                "what did not change stayed cached": kept.from_cache,
+            },
+        )
+
+    def several_distributions(self) -> None:
+        world = self.cloud.world
+        policy_id = outside.cache_policy_by_query(world)
+        below = outside.distribute(world, bucket=self.cloud.bucket, origin_path="/nasty")
+        queried = outside.distribute(world, bucket=self.cloud.bucket, cache_policy_id=policy_id)
+        viewers = {
+            "/nasty/page.html": self.viewer,
+            "/page.html": replace(self.viewer, host=below["DomainName"]),
+        }
+        by_query = replace(self.viewer, host=queried["DomainName"])
+        variants = [f"/nasty/page.html{query}" for query in ("", "?v=1", "?v=2&lang=de")]
+        self._upload(["nasty/page.html"], b"first")
+        self._settle()
+        before = [viewer.get(path).body for path, viewer in viewers.items()]
+        old = self._bodies(by_query, variants)
+        self._upload(["nasty/page.html"], b"second")
+        self._settle()
+        self.narrator.say(
+            "Three distributions serve the bucket: one whole, one by an OriginPath, one with "
+            "query strings in the cache key."
+        )
+        after = [viewer.get(path).body for path, viewer in viewers.items()]
+        new = self._bodies(by_query, variants)
+        self.claims.check(
+            "several-distributions",
+            "A file is new on every distribution that serves it, by the path that it has there.",
+            against={
+                "both were old": before == [b"first", b"first"],
+                "both are new": after == [b"second", b"second"],
+            },
+        )
+        self.claims.check(
+            "query-strings-covered",
+            "Where query strings are in the cache key, every variant is new.",
+            against={
+                **{f"{url} was old": body == b"first" for url, body in old.items()},
+                **{f"{url} is new": body == b"second" for url, body in new.items()},
+            },
+        )
+
+    def duplicates(self) -> None:
+        world = self.cloud.world
+        keys = [f"twice/{number}.txt" for number in range(20)]
+        self._upload(["twice/unchanged.txt"], b"first")
+        self._settle()
+        world.delivery = Delivery(
+            random=Random(1), duplicate=0.5, reorder=0.5, split=0.5, lateness_s=300
+        )
+        self._upload(keys[:10], b"first")
+        self._settle()
+        self._upload(keys[10:], b"first")
+        sent = self._settle()
+        world.delivery = Delivery()
+        paths = [path_of(key) for key in keys]
+        items = [item for one in self.cloud.invalidations() for item in one.items]
+        self.narrator.say(
+            f"Half of {len(keys)} events came twice, up to 5 minutes late and out of order."
+        )
+        self.claims.check(
+            "duplicate-billed-once",
+            "An event that comes again, also after its batch was sent, is not paid for again.",
+            against={
+                "something was sent": bool(sent),
+                **{f"{path} was sent once": items.count(path) == 1 for path in paths},
+            },
+        )
+
+    def poison(self) -> None:
+        world = self.cloud.world
+        sqs, poison = world.client("sqs"), "<this is no S3 event/>"
+        self._upload(["poison/before.txt"], b"first")
+        sqs.send_message(QueueUrl=world.outputs["UploadsUrl"], MessageBody=poison)
+        self._upload(["poison/after.txt"], b"first")
+        sent = self._settle()
+        letters = sqs.receive_message(
+            QueueUrl=world.deployment.resources["UploadsDeadLetters"],
+            MessageAttributeNames=["reason"],
+        ).get("Messages", [])
+        reasons = [letter["MessageAttributes"]["reason"]["StringValue"] for letter in letters]
+        self.narrator.say(f"A message that nobody can read is set aside: {'; '.join(reasons)}")
+        self.claims.check(
+            "poison-quarantined",
+            "What cannot be read lies in the dead-letter queue with the reason; the rest went on.",
+            against={
+                "it is there": [letter["Body"] for letter in letters] == [poison],
+                "it says why": all("no S3 event" in reason for reason in reasons),
+                **{
+                    f"/poison/{name}.txt was sent": _covered(sent, f"/poison/{name}.txt")
+                    for name in ("before", "after")
+                },
+            },
+        )
+
+    def throttled(self) -> None:
+        world = self.cloud.world
+        refusals = 12
+        seen = sum(call.operation == "CreateInvalidation" for call in world.faults.calls)
+        rule = Rule(
+            does=Does.THROTTLE,
+            operation="CreateInvalidation",
+            nth=seen + 1,
+            times=refusals,
+        )
+        world.faults.rules.append(rule)
+        began = world.clock.now()
+        self._upload(["throttled.txt"], b"first")
+        sent = self._settle()
+        world.faults.rules.remove(rule)
+        took_min = (world.clock.now() - began) / 60
+        self.narrator.say(
+            f"CloudFront refused {refusals} calls in a row; it took {took_min:.0f} minutes, and "
+            "nobody waited in a Lambda."
+        )
+        self.claims.check(
+            "throttle-survived",
+            "However long CloudFront refuses, an upload is invalidated in the end.",
+            against={"/throttled.txt was sent": _covered(sent, "/throttled.txt")},
+        )
+
+    def lost_clock(self) -> None:
+        world = self.cloud.world
+        known = len(world.invocations)
+        self._upload(["lost.txt"], b"first")
+        world.run(
+            until=lambda: any(one.function == "notice_upload" for one in world.invocations[known:]),
+            limit_s=_LONG_S,
+        )
+        world.client("sqs").purge_queue(QueueUrl=world.outputs["FlushClockUrl"])
+        before = len(self.cloud.invalidations())
+        with self.narrator.busy("The sweep comes"):
+            world.run(until=lambda: len(self.cloud.invalidations()) > before, limit_s=_LONG_S)
+        self._settle()
+        self.narrator.say(
+            "The queue of clocks was emptied; the sweep found the row and rang again."
+        )
+        self.claims.check(
+            "lost-clock-rung-again",
+            "A change whose clock is lost is found and invalidated.",
+            against={
+                "/lost.txt was sent": _covered(self.cloud.invalidations()[before:], "/lost.txt")
+            },
+        )
+
+    def _upload(self, keys: Iterable[str], body: bytes) -> None:
+        for key in keys:
+            self.cloud.put(key, body, content_type="text/plain")
+
+    def _settle(self) -> list[Invalidation]:
+        """Let the suite do its work, and tell what CloudFront was asked for meanwhile."""
+        before = len(self.cloud.invalidations())
+        with self.narrator.busy("The suite reacts"):
+            self.cloud.world.settle(limit_s=_LONG_S)
+        return self.cloud.invalidations()[before:]
+
+    def _bodies(self, viewer: Viewer, urls: Iterable[str]) -> dict[str, bytes]:
+        answers = {url: viewer.get(url) for url in urls}
+        return {
+            url: answer.body if answer.status == HTTPStatus.OK else b""
+            for url, answer in answers.items()
+        }
+
+
+def _urls_of(key: str) -> set[str]:
+    """Tell what browsers send for *key*: from a link, and from a script that encodes segments."""
+    # A link cannot have a raw backslash: browsers take it for a slash.
+    link = path_of(key)
+    component = "/" + "/".join(quote(part, safe="!'()*~") for part in key.split("/"))
+    return {link, component}
+
+
+def _covered(sent: list[Invalidation], path: str) -> bool:
+    return any(one.covers(path) for one in sent)
+
+
+def _items(sent: list[Invalidation]) -> int:
+    return sum(len(one.items) for one in sent)
