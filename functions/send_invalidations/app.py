@@ -8,7 +8,7 @@ from uuid import uuid4
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from cdn import clients, clocks, flushes, settings
+from cdn import clients, clocks, commitments, flushes, settings
 from cdn.clocks import Clock
 from cdn.flushes import Pace
 from cdn.ledger import Ledger
@@ -21,17 +21,17 @@ logger = Logger()
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Take one step of each rung flush; a row of the ledger says which step that is."""
     told = settings.read(SendInvalidationsSettings)
-    desk = flushes.Desk(
+    desk = commitments.Desk(
         ledger=Ledger(clients.dynamodb(), told.ledger_table),
         cloudfront=clients.cloudfront(),
         s3=clients.s3(),
         watch_clock=Clock(clients.sqs(), told.watch_clock_url),
-        pace=Pace(told.quiet_period_s * 1000, told.longest_wait_s * 1000),
         both_forms=told.url_forms == "both",
         now=time.time,
         token=lambda: uuid4().hex,
     )
-    rungs = clocks.answer(event["Records"], partial(flushes.step, desk), now=time.time)
+    pace = Pace(told.quiet_period_s * 1000, told.longest_wait_s * 1000)
+    rungs = clocks.answer(event["Records"], partial(flushes.step, desk, pace), now=time.time)
     for rung in rungs:
         log = logger.warning if rung.error else logger.info
         log("flush looked at", bucket=rung.row_id, due_ms=rung.due_ms, error=rung.error)

@@ -4,7 +4,7 @@ from itertools import count
 
 import pytest
 
-from cdn import flushes, uploads
+from cdn import commitments, flushes, uploads
 from cdn.changes import Change
 from cdn.clocks import Clock
 from cdn.flushes import Pace
@@ -57,17 +57,16 @@ def tokens(**happening):
 
 def flush(cloud, token):
     client = cloud.world.client
-    desk = flushes.Desk(
+    desk = commitments.Desk(
         ledger=Ledger(client("dynamodb"), cloud.world.outputs["LedgerTable"]),
         cloudfront=client("cloudfront"),
         s3=client("s3"),
         watch_clock=Clock(client("sqs"), cloud.world.outputs["WatchClockUrl"]),
-        pace=PACE,
         both_forms=True,
         now=cloud.world.clock.now,
         token=token,
     )
-    return flushes.step(desk, "site")
+    return flushes.step(desk, PACE, "site")
 
 
 def sent(cloud):

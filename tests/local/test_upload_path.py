@@ -210,6 +210,43 @@ class TestPushback:
         assert sent(cloud) == [("/a.css",)]
         assert kinds(cloud) == ["Invalidation Completed"]
 
+    def test_unexpected(self, cloud):
+        """
+        An error that nobody expected is tried five times before it counts.
+        """
+        self.refuse(cloud, times=4)
+        suite.upload(cloud, "a.css")
+        cloud.world.settle()
+
+        assert sent(cloud) == [("/a.css",)]
+        assert kinds(cloud) == ["Invalidation Completed"]
+
+    def test_never_taken(self, cloud):
+        """
+        A batch that CloudFront never takes ends as failed, is announced, and blocks no other.
+        """
+        self.refuse(cloud, times=5)
+        suite.upload(cloud, "a.css")
+        cloud.world.settle()
+        suite.upload(cloud, "b.css")
+        cloud.world.settle()
+
+        assert sent(cloud) == [("/b.css",)]
+        assert kinds(cloud) == ["Invalidation Failed", "Invalidation Completed"]
+        assert cloud.announcements()[0]["detail"]["error"] == "InvalidArgument"
+
+    def refuse(self, cloud, *, times):
+        cloud.world.faults.rules.append(
+            Rule(
+                does=Does.FAIL,
+                caller="send_invalidations",
+                operation="CreateInvalidation",
+                status=400,
+                code="InvalidArgument",
+                times=times,
+            )
+        )
+
 
 class TestSweep:
     def test_lost_flush_clock(self, cloud):

@@ -23,8 +23,16 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
+FLUSH = "flush"
+"""The one row of a bucket's partition by which its flushes are kept apart."""
+
 _INDEX = "overdue"
 _MOST_DELETES = 25  # of one BatchWriteItem
+
+
+def of_bucket(bucket: str) -> str:
+    """Name the partition of the rows of *bucket*."""
+    return f"bucket#{bucket}"
 
 
 def absent(name: str) -> ConditionBase:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cdn import changes, flushes
+from cdn.ledger import FLUSH, of_bucket
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -41,8 +42,8 @@ def note(desk: Desk, bucket: str, noted: Sequence[Change]) -> None:
     for blob in changes.pack(noted):
         desk.ledger.put(flushes.changes_row(bucket, blob, at_ms=now_ms, token=desk.token()))
     before = desk.ledger.change(
-        flushes.partition(bucket),
-        flushes.FLUSH,
+        of_bucket(bucket),
+        FLUSH,
         put={"clock": flushes.CLOCK, "last_change_ms": now_ms},
         keep={
             "first_change_ms": now_ms,
