@@ -90,7 +90,7 @@ class Stage:
         sent = self._settle()
         self.narrator.say(
             f"{len(keys)} objects with awkward keys are replaced: "
-            f"{_items(sent)} items for the {len(urls)} URLs by which browsers ask for them."
+            f"{outside.item_count(sent)} items for the {len(urls)} URLs that browsers send."
         )
         fresh = self._bodies(self.viewer, urls)
         kept = self.viewer.get(_UNCHANGED)
@@ -191,7 +191,7 @@ class Stage:
                 "it is there": [letter["Body"] for letter in letters] == [poison],
                 "it says why": all("no S3 event" in reason for reason in reasons),
                 **{
-                    f"/poison/{name}.txt was sent": _covered(sent, f"/poison/{name}.txt")
+                    f"/poison/{name}.txt was sent": outside.covered(sent, f"/poison/{name}.txt")
                     for name in ("before", "after")
                 },
             },
@@ -220,7 +220,7 @@ class Stage:
         self.claims.check(
             "throttle-survived",
             "However long CloudFront refuses, an upload is invalidated in the end.",
-            against={"/throttled.txt was sent": _covered(sent, "/throttled.txt")},
+            against={"/throttled.txt was sent": outside.covered(sent, "/throttled.txt")},
         )
 
     def lost_clock(self) -> None:
@@ -243,7 +243,9 @@ class Stage:
             "lost-clock-rung-again",
             "A change whose clock is lost is found and invalidated.",
             against={
-                "/lost.txt was sent": _covered(self.cloud.invalidations()[before:], "/lost.txt")
+                "/lost.txt was sent": outside.covered(
+                    self.cloud.invalidations()[before:], "/lost.txt"
+                )
             },
         )
 
@@ -272,11 +274,3 @@ def _urls_of(key: str) -> set[str]:
     link = path_of(key)
     component = "/" + "/".join(quote(part, safe="!'()*~") for part in key.split("/"))
     return {link, component}
-
-
-def _covered(sent: list[Invalidation], path: str) -> bool:
-    return any(one.covers(path) for one in sent)
-
-
-def _items(sent: list[Invalidation]) -> int:
-    return sum(len(one.items) for one in sent)

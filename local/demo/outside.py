@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
@@ -36,6 +37,16 @@ class Invalidation:
             named.startswith(unquote(item[:-1])) if item.endswith("*") else named == unquote(item)
             for item in self.items
         )
+
+
+def covered(sent: Iterable[Invalidation], path: str) -> bool:
+    """Tell whether any invalidation of *sent* takes *path*."""
+    return any(one.covers(path) for one in sent)
+
+
+def item_count(sent: Iterable[Invalidation]) -> int:
+    """Count what *sent* is billed as."""
+    return sum(len(one.items) for one in sent)
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,8 +107,8 @@ class Stage:
         self._settle()
         say(
             f"One event at a time: {_many(len(edit.gone), 'call')}. "
-            f"This way: {_many(len(done), 'call')} of {_many(_items(done), 'item')}"
-            + (" (/ shows index.html, so it goes too)." if _covered(done, "/") else ".")
+            f"This way: {_many(len(done), 'call')} of {_many(outside.item_count(done), 'item')}"
+            + (" (/ shows index.html, so it goes too)." if outside.covered(done, "/") else ".")
         )
         self._check_items(edit, done)
         self.claims.check(
@@ -145,11 +145,12 @@ class Stage:
         self._settle()
         sent = cloud.invalidations()[known:]
         say(f"The suite asked CloudFront for {_told(sent)}")
-        each, ours = len(photos) * outside.ITEM_PRICE_USD, _items(sent) * outside.ITEM_PRICE_USD
+        items = outside.item_count(sent)
+        each, ours = len(photos) * outside.ITEM_PRICE_USD, items * outside.ITEM_PRICE_USD
         say(
             f"One event at a time: {_many(len(photos), 'call')}, "
             f"{_many(len(photos), 'item')}, ${each:.2f}. "
-            f"This way: {_many(len(sent), 'call')}, {_many(_items(sent), 'item')}, ${ours:.2f} "
+            f"This way: {_many(len(sent), 'call')}, {_many(items, 'item')}, ${ours:.2f} "
             "(once the month's first 1,000 free items are used up)."
         )
         seen = self._look("Viewers return", photos)
@@ -168,7 +169,7 @@ class Stage:
         )
 
     def _check_items(self, edit: Edit, done: list[Invalidation]) -> None:
-        named = {key: _covered(done, path_of(key)) for key in edit.before | edit.new}
+        named = {key: outside.covered(done, path_of(key)) for key in edit.before | edit.new}
         self.claims.check(
             "upload-invalidates",
             "CloudFront's own list names every path that an upload changed, and no other.",
@@ -230,14 +231,6 @@ class Stage:
             if one.function == "watch_deployment" and one.began_at > began
         ]
         return f"{_many(len(after), 'time')} ({', '.join(after) or 'never'} after asking)"
-
-
-def _covered(sent: list[Invalidation], path: str) -> bool:
-    return any(one.covers(path) for one in sent)
-
-
-def _items(sent: list[Invalidation]) -> int:
-    return sum(len(one.items) for one in sent)
 
 
 def _told(sent: list[Invalidation]) -> str:

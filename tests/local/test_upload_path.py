@@ -357,3 +357,26 @@ class TestWatch:
 
         assert sent(cloud) == []
         assert kinds(cloud) == ["Invalidation Gone"]
+
+
+class TestWarnings:
+    def test_error_is_told(self, cloud, caplog):
+        """
+        A step that AWS refuses is warned of, with what was refused, where an alarm counts it.
+        """
+        cloud.world.faults.rules.append(
+            Rule(
+                does=Does.FAIL,
+                caller="send_invalidations",
+                operation="ListDistributions",
+                status=403,
+                code="AccessDenied",
+            )
+        )
+        suite.upload(cloud, "a.css")
+        cloud.world.settle()
+
+        (warned,) = [record for record in caplog.records if record.levelname == "WARNING"]
+        assert warned.message == "flush looked at"
+        assert "AccessDenied" in str(vars(warned)["error"])
+        assert sent(cloud) == [("/a.css",)]

@@ -304,7 +304,8 @@ class TestQueues:
         alarms = [
             about["Properties"]
             for about in of_type("AWS::CloudWatch::Alarm").values()
-            if about["Properties"]["Dimensions"][0]["Value"]["Fn::GetAtt"] == [name, "QueueName"]
+            if about["Properties"]["Namespace"] == "AWS/SQS"
+            and about["Properties"]["Dimensions"][0]["Value"]["Fn::GetAtt"] == [name, "QueueName"]
         ]
 
         assert len(alarms) == 1
@@ -366,6 +367,38 @@ def upload_buckets():
     """Find how the ARNs of the upload buckets are written where they may be listed."""
     (listing,) = (s for s in statements("AWS::IAM::Role") if s.get("Sid") == "ListUploadBuckets")
     return listing["Resource"]
+
+
+class TestWarnings:
+    def test_sweep(self):
+        """
+        A sweep that fails raises an alarm of its own: nothing else would tell of it.
+        """
+        alarm = RESOURCES["SweepFailedAlarm"]["Properties"]
+
+        assert alarm["Dimensions"] == [{"Name": "FunctionName", "Value": {"Ref": "Sweep"}}]
+        assert alarm["MetricName"] == "Errors"
+        assert "First step:" in alarm["AlarmDescription"]["Fn::Sub"]
+        assert alarm["AlarmActions"] == [{"Ref": "Announcements"}]
+
+    def test_counted(self):
+        """
+        The warnings of both clocks' functions are counted by the metric that the alarm looks at.
+        """
+        filters = [about["Properties"] for about in of_type("AWS::Logs::MetricFilter").values()]
+        alarm = RESOURCES["StepsFailedAlarm"]["Properties"]
+
+        assert {one["LogGroupName"]["Ref"] for one in filters} == {
+            "SendInvalidationsLog",
+            "WatchDeploymentLog",
+        }
+        for one in filters:
+            assert one["FilterPattern"] == '{ $.level = "WARNING" }'
+            (made,) = one["MetricTransformations"]
+            assert made["MetricNamespace"] == alarm["Namespace"]
+            assert made["MetricName"] == alarm["MetricName"]
+        assert "First step:" in alarm["AlarmDescription"]["Fn::Sub"]
+        assert alarm["AlarmActions"] == [{"Ref": "Announcements"}]
 
 
 class TestPermissions:
