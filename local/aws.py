@@ -154,8 +154,12 @@ def _unconfigured() -> Iterator[None]:
 
 
 @contextmanager
-def mended(*, seed: int = 0) -> Iterator[None]:
-    """Empty moto, mend it, and leave it as it was; *seed* decides its ids."""
+def mended(*, seed: int = 0) -> Iterator[s3_events.Expire]:
+    """
+    Empty moto, mend it, and leave it as it was; *seed* decides its ids.
+
+    Yields what lets an object of S3 expire.
+    """
     BackendDict.reset()
     state = mock_random.getstate()
     mock_random.seed(seed)
@@ -163,11 +167,11 @@ def mended(*, seed: int = 0) -> Iterator[None]:
     with ExitStack() as stack:
         stack.enter_context(_unconfigured())
         stack.enter_context(queues.mended())
-        stack.enter_context(s3_events.told(events, tell=tell_default_bus))
+        expire = stack.enter_context(s3_events.told(events, tell=tell_default_bus))
         stack.enter_context(replaced(Rule, "send_to_targets", _send_to_targets))
         stack.enter_context(replaced(kms, "generate_private_key", _private_key))
         try:
-            yield
+            yield expire
         finally:
             mock_random.setstate(state)
             BackendDict.reset()

@@ -12,8 +12,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from moto.s3 import notifications
-from moto.s3.models import FakeBucket, FakeKey, S3Backend
+from moto.s3.models import FakeBucket, FakeKey, S3Backend, s3_backends
 
+from local.function import ACCOUNT
 from local.patching import replaced
 
 # S3 names the API call that made the object. Moto's other events (tags, ACLs, its half of the
@@ -43,10 +44,16 @@ class Events:
         return self._event("Object Created", bucket=bucket, what=what, reason=reason)
 
     def deleted(
-        self, *, bucket: FakeBucket, key: str, version_id: str, marker: bool
+        self,
+        *,
+        bucket: FakeBucket,
+        key: str,
+        version_id: str,
+        marker: bool,
+        reason: str = "DeleteObject",
     ) -> dict[str, Any]:
         what = {"key": key, "etag": _EMPTY_ETAG if marker else "", "version-id": version_id}
-        event = self._event("Object Deleted", bucket=bucket, what=what, reason="DeleteObject")
+        event = self._event("Object Deleted", bucket=bucket, what=what, reason=reason)
         event["detail"]["deletion-type"] = (
             "Delete Marker Created" if marker else "Permanently Deleted"
         )
@@ -84,9 +91,18 @@ class Events:
         return f"{self._last:018X}"
 
 
+Expire = Callable[[str, str], None]
+"""Takes a bucket and a key."""
+
+
 @contextmanager
-def told(events: Events, *, tell: Callable[[dict[str, Any]], None]) -> Iterator[None]:
-    """Let moto's S3 *tell* the buckets' events, where their notifications to EventBridge are on."""
+def told(events: Events, *, tell: Callable[[dict[str, Any]], None]) -> Iterator[Expire]:
+    """
+    Let moto's S3 *tell* the buckets' events, where their notifications to EventBridge are on.
+
+    What is yielded deletes an object as a lifecycle rule does when its day has come: moto has none
+    that come.
+    """
     original_delete = S3Backend.delete_object
 
     def object_created(account: str, bucket: FakeBucket, event_name: str, key: FakeKey) -> None:
@@ -136,10 +152,25 @@ def told(events: Events, *, tell: Callable[[dict[str, Any]], None]) -> Iterator[
             )
         return done, meta
 
+    def expire(bucket_name: str, key_name: str) -> None:
+        backend = s3_backends[ACCOUNT]["aws"]
+        bucket = backend.get_bucket(bucket_name)
+        _, meta = original_delete(backend, bucket_name, key_name)
+        if _notifies_event_bridge(bucket):
+            event = events.deleted(
+                bucket=bucket,
+                key=key_name,
+                version_id=meta.get("version-id", "") if bucket.is_versioned else "",
+                marker=bucket.is_versioned,
+                reason="Lifecycle Expiration",
+            )
+            event["detail"]["requester"] = "s3.amazonaws.com"
+            tell(event)
+
     with ExitStack() as stack:
         stack.enter_context(replaced(notifications, "_send_event_bridge_message", object_created))
         stack.enter_context(replaced(S3Backend, "delete_object", delete_object))
-        yield
+        yield expire
 
 
 def _notifies_event_bridge(bucket: FakeBucket) -> bool:

@@ -49,7 +49,7 @@ def embedded(
     """
     with ExitStack() as stack:
         clock = stack.enter_context(VirtualClock(start))
-        stack.enter_context(aws.mended(seed=seed))
+        expire = stack.enter_context(aws.mended(seed=seed))
         faults, callers = Faults(), _Callers()
         chance = random.Random(seed)
         cloudfront = CloudFront(now=clock.now, random=chance, lags=lags, quotas=quotas)
@@ -102,6 +102,7 @@ def embedded(
             ),
             invocations=invocations,
             client=client,
+            expire=expire,
             logs=sandboxes.logs,
             edge_url=edge_server.url,
             processes=sandboxes.processes,
@@ -130,7 +131,7 @@ def inline(
         clock = stack.enter_context(VirtualClock(start, ticking=False))
         stack.enter_context(clock.sleeping_jumps())
         stack.enter_context(mock_aws())
-        stack.enter_context(aws.mended(seed=seed))
+        expire = stack.enter_context(aws.mended(seed=seed))
         faults = Faults()
         chance = random.Random(seed)
         cloudfront = CloudFront(now=clock.now, random=chance, lags=lags, quotas=quotas)
@@ -157,6 +158,7 @@ def inline(
             ),
             invocations=invocations,
             client=client,
+            expire=expire,
             logs=functions.logs,
         )
 

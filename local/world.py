@@ -13,6 +13,7 @@ from local.edge import Edge
 from local.faults import Faults
 from local.function import Function, Outcome
 from local.pollers import Delivery, Invoke, Pollers
+from local.s3_events import Expire
 from local.template import Deployment
 
 # SQS shows a message after its moment, not at it.
@@ -37,6 +38,8 @@ class World:
     Attributes:
         client:
             Makes boto3 clients of the world outside, by the service's name.
+        expire:
+            Deletes an object of a bucket as a lifecycle rule does.
         logs:
             Gives what a function wrote, by its name.
         invocations:
@@ -56,6 +59,7 @@ class World:
     pollers: Pollers
     invocations: list[Invocation]
     client: Callable[[str], Any]
+    expire: Expire
     logs: Callable[[str], list[str]]
     edge_url: str = ""
     processes: Callable[[], list[int]] = list

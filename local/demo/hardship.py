@@ -77,6 +77,7 @@ class Stage:
         self.poison()
         self.throttled()
         self.lost_clock()
+        self.expired()
 
     def nasty_keys(self) -> None:
         keys = [f"nasty/{key}" for key in NASTY]
@@ -246,6 +247,23 @@ class Stage:
                 "/lost.txt was sent": outside.covered(
                     self.cloud.invalidations()[before:], "/lost.txt"
                 )
+            },
+        )
+
+    def expired(self) -> None:
+        self._upload(["old/draft.html", "old/unchanged.html"], b"first")
+        self._settle()
+        seen = self.viewer.get("/old/draft.html")
+        self.cloud.world.expire(self.cloud.bucket, "old/draft.html")
+        self._settle()
+        gone = self.viewer.get("/old/draft.html")
+        self.narrator.say("A lifecycle rule of the bucket deleted a file.")
+        self.claims.check(
+            "lifecycle-delete-invalidates",
+            "What a lifecycle rule deletes is gone from the edge too.",
+            against={
+                "it was served": seen.status == HTTPStatus.OK,
+                "it is gone": gone.status in {HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND},
             },
         )
 

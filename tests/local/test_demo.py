@@ -104,7 +104,7 @@ class TestHardship:
             chapter.play()
 
             assert chapter.claims.broken == []
-            assert len(chapter.claims.results) == 7
+            assert len(chapter.claims.results) == 8
 
     def test_links_only(self):
         """

@@ -10,6 +10,7 @@ from moto import mock_aws
 
 from local import aws
 from local.clock import VirtualClock
+from local.s3_events import Expire
 
 
 @cache
@@ -23,7 +24,8 @@ class Bucket:
 
     name = "site"
 
-    def __init__(self) -> None:
+    def __init__(self, expire: Expire) -> None:
+        self.expire = expire
         self.s3 = client("s3")
         self._sqs = client("sqs")
         events = client("events")
@@ -57,8 +59,12 @@ class Bucket:
 
 @pytest.fixture
 def bucket() -> Iterator[Bucket]:
-    with VirtualClock(1_800_000_000.0, ticking=False), mock_aws(), aws.mended(seed=1):
-        yield Bucket()
+    with (
+        VirtualClock(1_800_000_000.0, ticking=False),
+        mock_aws(),
+        aws.mended(seed=1) as expire,
+    ):
+        yield Bucket(expire)
 
 
 class TestCreated:
@@ -266,3 +272,26 @@ class TestDeleted:
         bucket.s3.delete_object(Bucket="site", Key="a.css", VersionId="none")
 
         assert bucket.seen() == []
+
+
+class TestExpired:
+    @pytest.mark.parametrize(
+        ("versioned", "kind"), [(False, "Permanently Deleted"), (True, "Delete Marker Created")]
+    )
+    def test_shape(self, bucket, versioned, kind):
+        """
+        A lifecycle rule's deletion says whose it is, and the object is gone.
+        """
+        if versioned:
+            bucket.version()
+        bucket.put()
+        bucket.seen()
+
+        bucket.expire("site", "a.css")
+
+        (event,) = bucket.seen()
+        assert event["detail-type"] == "Object Deleted"
+        assert event["detail"]["reason"] == "Lifecycle Expiration"
+        assert event["detail"]["requester"] == "s3.amazonaws.com"
+        assert event["detail"]["deletion-type"] == kind
+        assert bucket.s3.list_objects_v2(Bucket="site")["KeyCount"] == 0
