@@ -339,6 +339,26 @@ class TestWatch:
 
         assert kinds(cloud) == ["Invalidation Gone"]
 
+    @pytest.mark.parametrize(("times", "kind"), [(4, "Completed"), (5, "Failed")])
+    def test_unexpected(self, cloud, times, kind):
+        """
+        A look that is refused unexpectedly is no end, unless that happens five times in a row.
+        """
+        cloud.world.faults.rules.append(
+            Rule(
+                does=Does.FAIL,
+                caller="watch_deployment",
+                operation="GetInvalidation",
+                status=403,
+                code="AccessDenied",
+                times=times,
+            )
+        )
+        suite.upload(cloud, "a.css")
+        cloud.world.settle()
+
+        assert kinds(cloud) == [f"Invalidation {kind}"]
+
     def test_distribution_gone(self, cloud):
         """
         A batch whose distribution is deleted before it is sent ends as gone, and is announced.

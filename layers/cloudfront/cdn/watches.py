@@ -31,6 +31,7 @@ CLOCK = "watch"
 Outcome = Literal["completed", "superseded", "gone", "failed", "timed_out"]
 
 _SK = "watch"
+_MOST_ERRORS = 5
 _ROWS_LIVE_S = 30 * 24 * 60 * 60
 
 
@@ -127,6 +128,7 @@ def begin(
             "started_ms": now_ms,
             "deadline_ms": now_ms + pace.delay * pace.max_attempts * 1000,
             "looks": 0,
+            "errors": 0,
             "clock": CLOCK,
             "due_at_ms": now_ms + pause_ms,
             "expires_at": now_ms // 1000 + _ROWS_LIVE_S,
@@ -150,8 +152,7 @@ def look(desk: Desk, audience: Audience, watch_id: str) -> int | None:
     if "outcome" not in watch:
         if desk.now_ms() < watch["due_at_ms"]:
             return int(watch["due_at_ms"])
-        outcome, status = _see(desk, watch)
-        written = _write(desk, watch, outcome=outcome, status=status)
+        written = _write(desk, watch, _see(desk, watch))
         if written is None:
             # Another look ended it meanwhile; the announcement may still be owed.
             return desk.now_ms()
@@ -169,8 +170,16 @@ def look(desk: Desk, audience: Audience, watch_id: str) -> int | None:
     return None
 
 
-def _see(desk: Desk, watch: Row) -> tuple[Outcome | None, str]:
-    """Take the look: how the watch has ended, if it has, and the status that was seen."""
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """How the watch has ended, if it has; what CloudFront said; how many errors in a row."""
+
+    outcome: Outcome | None
+    status: str
+    errors: int
+
+
+def _see(desk: Desk, watch: Row) -> _Seen:
     pace = _waiter(desk.cloudfront, watch["kind"])
     operation = getattr(desk.cloudfront, xform_name(pace.operation))
     try:
@@ -179,26 +188,34 @@ def _see(desk: Desk, watch: Row) -> tuple[Outcome | None, str]:
         answer = exc.response
     verdict = waiters.judge(pace.acceptors, answer)
     outcome: Outcome | None = None
+    errors = 0
     if watch["etag"] and answer.get("ETag", watch["etag"]) != watch["etag"]:
         outcome = "superseded"
     elif verdict == "success":
         outcome = "completed"
     elif verdict == "failure":
         outcome = "failed"
+    elif pushback.code(answer).startswith("NoSuch"):
+        outcome = "gone"
     elif verdict == "error" and not pushback.passes(answer):
-        outcome = "gone" if pushback.code(answer).startswith("NoSuch") else "failed"
+        errors = watch["errors"] + 1
+        outcome = "failed" if errors >= _MOST_ERRORS else None
     elif desk.now_ms() >= watch["deadline_ms"]:
         outcome = "timed_out"
-    return outcome, _status(answer)
+    return _Seen(outcome, _status(answer), errors)
 
 
-def _write(desk: Desk, watch: Row, *, outcome: Outcome | None, status: str) -> Row | None:
+def _write(desk: Desk, watch: Row, seen: _Seen) -> Row | None:
     now_ms = desk.now_ms()
-    put: dict[str, Any] = {"last_status": status, "due_at_ms": now_ms}
-    if outcome is None:
+    put: dict[str, Any] = {
+        "last_status": seen.status,
+        "errors": seen.errors,
+        "due_at_ms": now_ms,
+    }
+    if seen.outcome is None:
         put["due_at_ms"] += _waiter(desk.cloudfront, watch["kind"]).delay * 1000
     else:
-        put |= {"outcome": outcome, "ended_ms": now_ms}
+        put |= {"outcome": seen.outcome, "ended_ms": now_ms}
     return desk.ledger.change(
         watch["pk"], _SK, put=put, add={"looks": 1}, when=ledger.absent("outcome")
     )
