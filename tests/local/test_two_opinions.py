@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from cdn import paths, plans
 from cdn.routes import Behavior, Distribution, Origin, Route
-from local.edge import evictions
+from local.edge import behaviors, evictions
 
 SITE = Origin("site", "site.s3.amazonaws.com")
 ROUTE = Route(Distribution("E1", (SITE,), (Behavior("*", ("site",)),)), SITE)
@@ -62,3 +62,54 @@ def test_nothing_else(key, other):
 
     for url in urls_of(other):
         assert not eviction.takes(evictions.canonical(url), frozenset()), (url, items)
+
+
+PATTERNS = st.text("ab/*?", min_size=1, max_size=4)
+KEYS = st.text("ab/", min_size=1, max_size=5)
+
+
+@st.composite
+def distributions(draw):
+    """A distribution in both shapes: as routes know it, and as CloudFront's configuration."""
+    patterns = draw(st.lists(st.tuples(PATTERNS, st.sampled_from(["site", "api"])), max_size=3))
+    default = draw(st.sampled_from(["site", "api"]))
+    api = Origin("api", "api.example.com")
+    route = Route(
+        Distribution(
+            "E1",
+            (SITE, api),
+            tuple(Behavior(p, (o,)) for p, o in [*patterns, ("*", default)]),
+        ),
+        SITE,
+    )
+    config = {
+        "CacheBehaviors": {"Items": [{"PathPattern": p, "TargetOriginId": o} for p, o in patterns]},
+        "DefaultCacheBehavior": {"TargetOriginId": default},
+    }
+    return route, config
+
+
+@given(routed=distributions(), dirty=st.sets(KEYS), clean=st.sets(KEYS), others=st.sets(KEYS))
+def test_routes(routed, dirty, clean, others):
+    """
+    Whatever a viewer gets from the bucket is covered; nothing unchanged or of others is.
+    """
+    route, config = routed
+    clean -= dirty
+    plan = plans.make(
+        dirty,
+        routes=[route],
+        listed=lambda prefix: sorted(key for key in dirty | clean if key.startswith(prefix)),
+    )
+    items = tuple(item for batch in plan.batches for item in batch.items)
+    eviction = evictions.Eviction.of(items)
+
+    def served(key):
+        return behaviors.choose(config, f"/{key}")["TargetOriginId"] == "site"
+
+    def taken(key):
+        return eviction.takes(evictions.canonical(f"/{key}"), frozenset())
+
+    assert [key for key in dirty if served(key) and not taken(key)] == []
+    assert [key for key in clean if taken(key)] == []
+    assert [key for key in others if not served(key) and taken(key)] == []

@@ -176,6 +176,7 @@ class Route:
         return bool(self.wildcards(prefix))
 
     def _owns(self, start: str) -> bool:
+        start = _normal(start)
         for behavior in self.distribution.behaviors:
             literal, *rest = re.split(r"([*?])", _absolute(behavior.pattern))
             if self.origin.id in behavior.origin_ids:
@@ -208,7 +209,7 @@ class Route:
 
     def _deciding(self, path: str) -> Behavior | None:
         for behavior in self.distribution.behaviors:
-            if _matcher(behavior.pattern).fullmatch(path):
+            if _matcher(behavior.pattern).fullmatch(_normal(path)):
                 return behavior
         return None
 
@@ -221,6 +222,12 @@ def into(bucket: str, distributions: tuple[Distribution, ...], *, both_forms: bo
         for origin in distribution.origins
         if bucket_of(origin.domain_name) == bucket
     ]
+
+
+def _normal(path: str) -> str:
+    # Patterns meet the normalised path, with one slash for many; the origin gets it as it was
+    # sent: https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/DownloadDistValuesCacheBehavior.html
+    return re.sub(r"/{2,}", "/", path)
 
 
 def _absolute(pattern: str) -> str:
