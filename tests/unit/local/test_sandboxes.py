@@ -554,10 +554,13 @@ def alive(pid: int) -> bool:
     """Tell whether the process runs; one that nobody has waited for yet does not."""
     try:
         os.kill(pid, 0)
+        # It may go between any two looks; without /proc the first look has to do.
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
     except ProcessLookupError:
         return False
-    status = Path(f"/proc/{pid}/stat")
-    return not status.exists() or status.read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return not Path("/proc/self").exists()
+    return state.rsplit(")", 1)[1].split()[0] != "Z"
 
 
 def eventually(look: Callable[[], T]) -> T:
