@@ -81,7 +81,7 @@ class Stage:
 
     def nasty_keys(self) -> None:
         keys = [f"nasty/{key}" for key in NASTY]
-        urls = {url: key for key in keys for url in _urls_of(key)}
+        urls = sorted({url for key in keys for url in _urls_of(key)})
         # Something that does not change, or all of it would be one wildcard.
         self._upload([_UNCHANGED.lstrip("/"), *keys], b"first")
         self._settle()

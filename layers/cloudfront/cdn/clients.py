@@ -57,9 +57,3 @@ def sns() -> SNSClient:
 def sqs() -> SQSClient:
     """Speak to SQS."""
     return boto3.client("sqs", config=_TIMEOUTS)
-
-
-def forget() -> None:
-    """Drop every client, so that the next ones come from the session of that moment."""
-    for make in (cloudfront, dynamodb, events, s3, sns, sqs):
-        make.cache_clear()
