@@ -8,10 +8,12 @@ from uuid import uuid4
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from cdn import clients, clocks, commitments, flushes, settings
+from cdn import clients, clocks, commitments, deadletters, flushes, settings
 from cdn.clocks import Clock
+from cdn.errors import GivenUpError
 from cdn.flushes import Pace
 from cdn.ledger import Ledger
+from cdn.quotas import Limits
 from cdn.settings import SendInvalidationsSettings
 
 logger = Logger()
@@ -26,6 +28,13 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
         cloudfront=clients.cloudfront(),
         s3=clients.s3(),
         watch_clock=Clock(clients.sqs(), told.watch_clock_url),
+        limits=Limits(
+            items_in_progress=told.items_in_progress,
+            wildcards_in_progress=told.wildcards_in_progress,
+            items_per_second=told.items_per_second,
+            wildcards_per_minute=told.wildcards_per_minute,
+        ),
+        access_points=told.access_points,
         both_forms=told.url_forms == "both",
         now=time.time,
         token=lambda: uuid4().hex,
@@ -35,4 +44,11 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     for rung in rungs:
         log = logger.warning if rung.error else logger.info
         log("flush looked at", bucket=rung.row_id, due_ms=rung.due_ms, error=rung.error)
+        if isinstance(rung.error, GivenUpError):
+            deadletters.send(
+                clients.sqs(),
+                told.dead_letters_url,
+                body=clocks.message(rung.row_id),
+                reason=str(rung.error),
+            )
     return clocks.set_again(Clock(clients.sqs(), told.flush_clock_url), rungs, now=time.time)

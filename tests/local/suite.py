@@ -42,6 +42,18 @@ def upload(cloud, *keys):
         cloud.put(key, b"new", content_type="text/plain")
 
 
+def invalidate(cloud, *, times):
+    """Have somebody else invalidate a path of the distribution so many times."""
+    for number in range(times):
+        cloud.world.client("cloudfront").create_invalidation(
+            DistributionId=cloud.distribution_id,
+            InvalidationBatch={
+                "Paths": {"Quantity": 1, "Items": ["/by-hand"]},
+                "CallerReference": f"by hand {number}",
+            },
+        )
+
+
 def update(cloud, **settings):
     """Change settings of the distribution, and name the configuration that has them."""
     cloudfront = cloud.world.client("cloudfront")

@@ -42,9 +42,26 @@ def called():
         ]
         suite.upload(cloud, "a.css", "b.css")
         suite.watch(cloud, suite.update(cloud, Comment="new"))
+        world.run(until=lambda: len(cloud.invalidations()) > 1)
+        suite.invalidate(cloud, times=100)
         world.settle()
+        # An error that nobody expects, until the flush is given up.
+        made = sum(call.operation == "ListDistributions" for call in world.faults.calls)
+        broken = Rule(
+            does=Does.FAIL,
+            operation="ListDistributions",
+            nth=made + 1,
+            times=5,
+            status=403,
+            code="AccessDenied",
+        )
+        world.faults.rules.append(broken)
+        suite.upload(cloud, "c.css")
+        world.settle()
+        world.faults.rules.remove(broken)
         suite.upload(cloud, "a.css", "b.css")
-        world.run(until=lambda: len(cloud.invalidations()) > 2)
+        known = len(cloud.invalidations())
+        world.run(until=lambda: len(cloud.invalidations()) > known)
         for clock in ("FlushClockUrl", "WatchClockUrl"):
             world.client("sqs").purge_queue(QueueUrl=world.outputs[clock])
         world.run(limit_s=900)

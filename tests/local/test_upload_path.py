@@ -314,7 +314,7 @@ class TestWatch:
         A look that is refused for now is no end.
         """
         cloud.world.faults.rules.append(
-            Rule(does=Does.THROTTLE, caller="watch_deployment", operation="GetInvalidation")
+            Rule(does=Does.THROTTLE, caller="watch_deployment", operation="ListInvalidations")
         )
         suite.upload(cloud, "a.css")
         cloud.world.settle()
@@ -323,15 +323,15 @@ class TestWatch:
 
     def test_gone(self, cloud):
         """
-        An invalidation that is not there any more ends its watch as gone.
+        An invalidation whose distribution is not there any more ends its watch as gone.
         """
         cloud.world.faults.rules.append(
             Rule(
                 does=Does.FAIL,
                 caller="watch_deployment",
-                operation="GetInvalidation",
+                operation="ListInvalidations",
                 status=404,
-                code="NoSuchInvalidation",
+                code="NoSuchDistribution",
             )
         )
         suite.upload(cloud, "a.css")
@@ -348,7 +348,7 @@ class TestWatch:
             Rule(
                 does=Does.FAIL,
                 caller="watch_deployment",
-                operation="GetInvalidation",
+                operation="ListInvalidations",
                 status=403,
                 code="AccessDenied",
                 times=times,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cdn.errors import CdnError, MessageError
+from cdn.errors import CdnError, GivenUpError, MessageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -40,9 +40,19 @@ class Clock:
         """Have *row_id* looked at, *after_ms* (at most 15 minutes) from now."""
         self.client.send_message(
             QueueUrl=self.queue_url,
-            MessageBody=json.dumps({"version": VERSION, "row": row_id}),
+            MessageBody=message(row_id),
             DelaySeconds=min(ceil(after_ms / 1000), _LONGEST_DELAY_S),
         )
+
+
+def message(row_id: str) -> str:
+    """
+    Write what rings for *row_id*.
+
+    >>> message("my-site")
+    '{"version": 1, "row": "my-site"}'
+    """
+    return json.dumps({"version": VERSION, "row": row_id})
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +82,18 @@ def answer(
     Take *step* for each rung row, apart from one another.
 
     A step returns when it wants to be rung again (epoch milliseconds), or None. One that
-    AWS or a message spoils is rung again later, and its neighbours go on; a fault of the
-    code itself flies, since the whole batch may then come again.
+    AWS or a message spoils is rung again later, one that gave up is not, and their neighbours go
+    on; a fault of the code itself flies, since the whole batch may then come again.
     """
     rungs = []
     for record in records:
-        row_id, due, error = "", None, None
+        row_id, due = "", None
+        error: Exception | None = None
         try:
             row_id = _row_id(record["body"])
             due = step(row_id)
+        except GivenUpError as exc:
+            error = exc
         except (CdnError, ClientError, BotoCoreError) as exc:
             error = exc
             due = int(now() * 1000) + _PAUSE_AFTER_ERROR_MS

@@ -23,12 +23,14 @@ from botocore.exceptions import ClientError
 from cdn import (
     buckets,
     changes,
-    distributions,
     invalidations,
     ledger,
+    permits,
     plans,
     pushback,
+    quotas,
     routes,
+    routetable,
     watches,
 )
 from cdn.errors import DistributionGoneError, TryAgainError
@@ -43,6 +45,8 @@ if TYPE_CHECKING:
     from cdn.changes import Change
     from cdn.clocks import Clock
     from cdn.ledger import Ledger, Row
+    from cdn.quotas import Limits
+    from cdn.watches import Outcome, Subject
 
 # SQS keeps a message for 14 days at most, so no event comes again after that.
 _PLANS_LIVE_S = 15 * 24 * 60 * 60
@@ -56,12 +60,19 @@ _MOST_ERRORS = 5
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """All that planning and sending work with."""
+    """
+    All that planning and sending work with.
+
+    Attributes:
+        access_points: Buckets by other names that origins have for them; see `routes.bucket_of`.
+    """
 
     ledger: Ledger
     cloudfront: CloudFrontClient
     s3: S3Client
     watch_clock: Clock
+    limits: Limits
+    access_points: Mapping[str, str]
     both_forms: bool
     now: Callable[[], float]
     token: Callable[[], str]
@@ -69,6 +80,10 @@ class Desk:
     def now_ms(self) -> int:
         """Tell the time as rows do."""
         return int(self.now() * 1000)
+
+    def watching(self) -> watches.Desk:
+        """Give as much of this desk as watches work with."""
+        return watches.Desk(self.ledger, self.cloudfront, self.watch_clock, self.now)
 
 
 def taken(desk: Desk, bucket: str, noted: Sequence[Change]) -> frozenset[bytes]:
@@ -81,25 +96,39 @@ def taken(desk: Desk, bucket: str, noted: Sequence[Change]) -> frozenset[bytes]:
     return frozenset().union(*(changes.identities(row["identities"]) for row in committed))
 
 
-def draft(desk: Desk, bucket: str, fresh: Mapping[bytes, Change], sks: Sequence[str]) -> str:
+def draft(
+    desk: Desk,
+    bucket: str,
+    fresh: Mapping[bytes, Change],
+    *,
+    sks: Sequence[str],
+    newest_ms: int,
+) -> str:
     """
     Plan the changes *fresh*, by their identities, and write the plan and its batches as drafts.
 
     Args:
         sks: The changes rows that go when the plan is finished.
+        newest_ms: When the last of the changes was noted: no older routes will do.
 
     Returns:
         The plan's id.
     """
-    listing = buckets.Listing(desk.s3, bucket)
+    known = routetable.read(
+        desk.ledger,
+        desk.cloudfront,
+        access_points=desk.access_points,
+        since_ms=newest_ms,
+        now=desk.now,
+    )
     plan = plans.make(
         (change.key for change in fresh.values()),
         routes=routes.into(
-            bucket,
-            distributions.serving(desk.cloudfront, bucket),
-            both_forms=desk.both_forms,
+            bucket, known, both_forms=desk.both_forms, access_points=desk.access_points
         ),
-        listed=listing.keys,
+        listed=buckets.Listing(desk.s3, bucket).keys,
+        largest=plans.largest(desk.limits),
+        unresolved=routes.undeclared(known, desk.access_points),
     )
     now_ms = desk.now_ms()
     plan_id = f"{now_ms:015d}#{desk.token()}"
@@ -161,13 +190,11 @@ def finish(desk: Desk, bucket: str, plan_id: str, lease: str) -> None:
     pk = of_bucket(bucket)
     plan = desk.ledger.change(pk, f"plan#{plan_id}", keep={"committed_ms": desk.now_ms()}) or {}
     first, last = f"batch#{plan_id}#", f"batch#{plan_id}#~"
-    unsent = [
-        batch
-        for batch in desk.ledger.rows(pk, first=first, last=last)
-        if "sent_ms" not in batch and not _sent(desk, bucket, batch)
-    ]
-    if unsent:
-        raise TryAgainError("CreateInvalidation", unsent[0]["distribution_id"])
+    _send_all(
+        desk,
+        bucket,
+        [row for row in desk.ledger.rows(pk, first=first, last=last) if "sent_ms" not in row],
+    )
     desk.ledger.delete(pk, json.loads(zlib.decompress(plan["takes"])))
     desk.ledger.change(
         pk,
@@ -177,35 +204,58 @@ def finish(desk: Desk, bucket: str, plan_id: str, lease: str) -> None:
     )
 
 
+def _send_all(desk: Desk, bucket: str, batches: Sequence[Row]) -> None:
+    spoiled = 0
+    for number, batch in enumerate(batches):
+        try:
+            spoiled += not _sent(desk, bucket, batch)
+        except TryAgainError as exc:
+            raise TryAgainError(
+                exc.operation, exc.code, due_ms=exc.due_ms, progressed=number > spoiled
+            ) from exc
+    if spoiled:
+        raise TryAgainError("CreateInvalidation", "Unexpected", progressed=len(batches) > spoiled)
+
+
 def _sent(desk: Desk, bucket: str, batch: Row) -> bool:
-    """Send *batch*, or end it; tell whether either was done."""
+    """
+    Send *batch*, or end it; tell whether either was done.
+
+    Raises:
+        TryAgainError: CloudFront is busy, or the suite's own limits do not allow it yet.
+    """
     distribution_id, reference = batch["distribution_id"], batch["reference"]
     facts: dict[str, Any] = {"bucket": bucket, "items": batch["item_count"], "plan": batch["plan"]}
-    outcome: watches.Outcome | None = None
+    items = plans.unpack(batch["items"])
+    permits.take(
+        desk.ledger, reference, quotas.load(items), limits=desk.limits, now_ms=desk.now_ms()
+    )
+    # Named by the reference as long as CloudFront has given no id.
+    subject = watches.invalidation(distribution_id, reference)
     try:
         invalidation_id = invalidations.create(
-            desk.cloudfront,
-            distribution_id=distribution_id,
-            items=plans.unpack(batch["items"]),
-            reference=reference,
+            desk.cloudfront, distribution_id=distribution_id, items=items, reference=reference
         )
-        subject = watches.invalidation(distribution_id, invalidation_id)
     except DistributionGoneError:
         # There is nothing left to invalidate, and nothing to look at: only an end to tell.
-        subject, outcome = watches.invalidation(distribution_id, reference), "gone"
+        _end(desk, subject, reference, outcome="gone", facts=facts)
     except ClientError as exc:
         after = desk.ledger.change(batch["pk"], batch["sk"], add={"errors": 1}) or {}
         if after["errors"] < _MOST_ERRORS:
             return False
-        subject, outcome = watches.invalidation(distribution_id, reference), "failed"
         facts["error"] = pushback.code(exc.response)
-    watches.begin(
-        watches.Desk(desk.ledger, desk.cloudfront, desk.watch_clock, desk.now),
-        subject,
-        facts=facts,
-        outcome=outcome,
-    )
+        _end(desk, subject, reference, outcome="failed", facts=facts)
+    else:
+        subject = watches.invalidation(distribution_id, invalidation_id)
+        watches.begin(desk.watching(), subject, facts=facts, permit=reference)
     desk.ledger.change(
         batch["pk"], batch["sk"], put={"sent_ms": desk.now_ms(), "watch": subject.id}
     )
     return True
+
+
+def _end(
+    desk: Desk, subject: Subject, reference: str, *, outcome: Outcome, facts: Mapping[str, Any]
+) -> None:
+    permits.give_back(desk.ledger, reference)
+    watches.tell(desk.watching(), subject, outcome=outcome, facts=facts)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from botocore.exceptions import ClientError
 
@@ -14,58 +16,129 @@ if TYPE_CHECKING:
 
     from mypy_boto3_cloudfront import CloudFrontClient
 
+_Needed: TypeAlias = "dict[str, _Needed]"
 
-def serving(client: CloudFrontClient, bucket: str) -> tuple[routes.Distribution, ...]:
+
+@dataclass(frozen=True, slots=True)
+class Survey:
     """
-    Read every enabled distribution that has *bucket* as an origin.
+    What CloudFront's lists said at one moment.
 
-    Summaries lack the default root object, so the configuration of each is read as well, and
-    the cache policies that it names.
+    Attributes:
+        etags: The configurations in force of the enabled distributions with an origin in S3,
+            or one that is declared to lead there.
+        with_queries: The cache policies that have query strings in the cache key.
+    """
+
+    etags: Mapping[str, str]
+    with_queries: frozenset[str]
+
+
+def survey(client: CloudFrontClient, *, access_points: Mapping[str, str]) -> Survey:
+    """
+    List what there is, in one call a hundred distributions, and one for the cache policies.
+
+    A distribution that serves only through tenants has no cache of its own: its invalidations
+    would be refused as of one that does not exist.
 
     Raises:
         TryAgainError: CloudFront is busy.
     """
-    try:
-        configs = {
-            distribution_id: client.get_distribution_config(Id=distribution_id)[
-                "DistributionConfig"
-            ]
-            for distribution_id in _ids(client, bucket)
-        }
-        with_queries = frozenset(
-            policy_id
-            for policy_id in sorted(set().union(*map(_policy_ids, configs.values())))
-            if _has_queries(client, policy_id)
+    with _busy_told():
+        pages = client.get_paginator("list_distributions").paginate()
+        summaries = [one for page in pages for one in page["DistributionList"].get("Items", ())]
+        return Survey(
+            # An ETag that is not told matches none: the configuration is then read each time.
+            etags={
+                one["Id"]: one.get("ETag", "")
+                for one in summaries
+                if _serves_s3(one, access_points)
+            },
+            with_queries=frozenset(_policies_with_queries(client)),
         )
+
+
+@contextmanager
+def _busy_told() -> Iterator[None]:
+    try:
+        yield
     except ClientError as exc:
         if pushback.passes(exc.response):
             raise TryAgainError(exc.operation_name, pushback.code(exc.response)) from exc
         raise
-    return tuple(
-        of_config(distribution_id, config, with_queries=with_queries)
-        for distribution_id, config in configs.items()
+
+
+def _serves_s3(summary: Mapping[str, Any], access_points: Mapping[str, str]) -> bool:
+    domains = [origin["DomainName"] for origin in summary["Origins"]["Items"]]
+    return (
+        summary["Enabled"]
+        and summary.get("ConnectionMode") != "tenant-only"
+        and any(
+            routes.bucket_of(domain, access_points) or routes.is_access_point(domain)
+            for domain in domains
+        )
     )
 
 
-def _ids(client: CloudFrontClient, bucket: str) -> Iterator[str]:
-    for page in client.get_paginator("list_distributions").paginate():
-        for summary in page["DistributionList"].get("Items", ()):
-            domains = (origin["DomainName"] for origin in summary["Origins"]["Items"])
-            if summary["Enabled"] and bucket in map(routes.bucket_of, domains):
-                yield summary["Id"]
+def _policies_with_queries(client: CloudFrontClient) -> Iterator[str]:
+    request: dict[str, Any] = {}
+    while True:
+        # botocore has no paginator for this list.
+        listed = client.list_cache_policies(**request)["CachePolicyList"]
+        for item in listed.get("Items", ()):
+            config = item["CachePolicy"]["CachePolicyConfig"]
+            in_key = config.get("ParametersInCacheKeyAndForwardedToOrigin", {})
+            behavior = in_key.get("QueryStringsConfig", {}).get("QueryStringBehavior", "none")
+            if behavior != "none":
+                yield item["CachePolicy"]["Id"]
+        if not listed.get("NextMarker"):
+            return
+        request["Marker"] = listed["NextMarker"]
 
 
-def _policy_ids(config: Mapping[str, Any]) -> set[str]:
-    return {
-        behavior["CachePolicyId"] for behavior in _behaviors(config) if "CachePolicyId" in behavior
-    }
+def config(client: CloudFrontClient, distribution_id: str) -> tuple[str, dict[str, Any]] | None:
+    """
+    Read a distribution's ETag, and as much of its configuration as routes need.
+
+    The rest is left behind: origins' custom headers, for one, may be secrets. None stands for
+    a distribution that was deleted meanwhile.
+
+    Raises:
+        TryAgainError: CloudFront is busy.
+    """
+    with _busy_told():
+        try:
+            answer = client.get_distribution_config(Id=distribution_id)
+        except client.exceptions.NoSuchDistribution:
+            return None
+    return answer["ETag"], _kept(answer["DistributionConfig"], _NEEDED)
 
 
-def _has_queries(client: CloudFrontClient, policy_id: str) -> bool:
-    config = client.get_cache_policy(Id=policy_id)["CachePolicy"]["CachePolicyConfig"]
-    in_key = config.get("ParametersInCacheKeyAndForwardedToOrigin", {})
-    behavior = in_key.get("QueryStringsConfig", {}).get("QueryStringBehavior", "none")
-    return behavior != "none"
+# A member's name leads to what is needed inside it, or to nothing when all of it is.
+_FUNCTIONS: _Needed = {"Items": {"EventType": {}}}
+_BEHAVIOR: _Needed = {
+    "PathPattern": {},
+    "TargetOriginId": {},
+    "CachePolicyId": {},
+    "ForwardedValues": {"QueryString": {}},
+    "FunctionAssociations": _FUNCTIONS,
+    "LambdaFunctionAssociations": _FUNCTIONS,
+}
+_NEEDED: _Needed = {
+    "DefaultRootObject": {},
+    "Origins": {"Items": {"Id": {}, "DomainName": {}, "OriginPath": {}}},
+    "OriginGroups": {"Items": {"Id": {}, "Members": {"Items": {"OriginId": {}}}}},
+    "DefaultCacheBehavior": _BEHAVIOR,
+    "CacheBehaviors": {"Items": _BEHAVIOR},
+}
+
+
+def _kept(value: Any, needed: _Needed) -> Any:  # noqa: ANN401  # whatever a configuration holds
+    if isinstance(value, list):
+        return [_kept(one, needed) for one in value]
+    if not needed:
+        return value
+    return {name: _kept(value[name], inside) for name, inside in needed.items() if name in value}
 
 
 def _behaviors(config: Mapping[str, Any]) -> list[Mapping[str, Any]]:

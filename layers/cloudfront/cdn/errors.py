@@ -4,6 +4,7 @@ CdnError                      superclass of all, never raised directly
 ├── SettingError              a deploy-time mistake; retrying cannot help
 ├── MessageError              a message that nobody here can read; set it aside
 ├── TryAgainError             AWS is busy; come back when the clock rings again
+├── GivenUpError              tried often enough; let a person decide when to try again
 └── DistributionGoneError     what we act on was deleted; stop
 """
 
@@ -30,11 +31,29 @@ class MessageError(CdnError):
 
 
 class TryAgainError(CdnError):
-    """AWS refused for now (*code*); the same request may be made again later."""
+    """
+    AWS, or a limit of our own, refused for now (*code*); the same may be asked again later.
 
-    def __init__(self, operation: str, code: str) -> None:
+    *due_ms* says when that makes sense (epoch milliseconds), if it is known; *progressed*, whether
+    a part of the work was done before.
+    """
+
+    def __init__(
+        self, operation: str, code: str, *, due_ms: int | None = None, progressed: bool = False
+    ) -> None:
         super().__init__(f"{operation} was refused for now: {code}")
         self.operation = operation
+        self.code = code
+        self.due_ms = due_ms
+        self.progressed = progressed
+
+
+class GivenUpError(CdnError):
+    """A step met one unexpected error (*code*) after another; what it was to do is still undone."""
+
+    def __init__(self, what: str, code: str) -> None:
+        super().__init__(f"{what} was given up: {code}, time after time")
+        self.what = what
         self.code = code
 
 

@@ -15,8 +15,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cdn import changes, commitments, ledger, pushback
-from cdn.errors import TryAgainError
+from botocore.exceptions import ClientError
+
+from cdn import changes, commitments, ledger, pushback, watches
+from cdn.errors import GivenUpError, TryAgainError
 from cdn.ledger import FLUSH, of_bucket
 
 if TYPE_CHECKING:
@@ -33,7 +35,10 @@ _MOST_ROWS = 2_000
 _MOST_CHANGES = 20_000
 
 _LEASE = ("lease", "lease_until_ms")
-_REFUSED = ("refusals", "not_before_ms")
+_REFUSED = ("refusals", "not_before_ms", "errors")
+
+_MOST_ERRORS = 5
+_PAUSE_AFTER_ERROR_MS = 30_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,10 @@ def step(desk: Desk, pace: Pace, bucket: str) -> int | None:
 
     Returns:
         When to look again, in epoch milliseconds, or None when all that was noted is sent.
+
+    Raises:
+        GivenUpError: Five errors in a row were not expected. What was noted stays noted, and goes
+            when this is called again or with the next flush.
     """
     flush = desk.ledger.get(of_bucket(bucket), FLUSH)
     if flush is None or "first_change_ms" not in flush:
@@ -81,16 +90,32 @@ def step(desk: Desk, pace: Pace, bucket: str) -> int | None:
     if desk.now_ms() < due:
         return due
     held = _take_lease(desk, bucket)
-    if held is None:
-        # Somebody else is at it; look again in case it dies.
-        return desk.now_ms() + LEASE_MS
+    # While somebody else is at it, look again in case it dies.
+    return desk.now_ms() + LEASE_MS if held is None else _step(desk, pace, bucket, held)
+
+
+def _step(desk: Desk, pace: Pace, bucket: str, held: Row) -> int | None:
     try:
-        all_taken = _work(desk, bucket, held)
-    except TryAgainError:
-        return _come_back_later(desk, bucket, held)
-    if all_taken and _end(desk, bucket, held):
-        return None
+        if _work(desk, bucket, held) and _end(desk, bucket, held):
+            return None
+    except TryAgainError as exc:
+        return _come_back_later(desk, bucket, held, exc)
+    except ClientError as exc:
+        return _bear(desk, bucket, held, exc)
     return _start_over(desk, pace, bucket, held)
+
+
+def _bear(desk: Desk, bucket: str, held: Row, refusal: ClientError) -> int:
+    """Come back later from a refusal that passes; note one that was not expected, and raise."""
+    code = pushback.code(refusal.response)
+    if pushback.passes(refusal.response):
+        again = TryAgainError(refusal.operation_name, code)
+        return _come_back_later(desk, bucket, held, again)
+    if held.get("errors", 0) + 1 >= _MOST_ERRORS:
+        _set_aside(desk, bucket, held, code)
+        raise GivenUpError(f"the flush of bucket {bucket}", code) from refusal
+    _note_error(desk, bucket, held)
+    raise refusal
 
 
 def _work(desk: Desk, bucket: str, held: Row) -> bool:
@@ -106,7 +131,7 @@ def _work(desk: Desk, bucket: str, held: Row) -> bool:
     if not fresh:
         desk.ledger.delete(of_bucket(bucket), sks)
         return all_read
-    plan_id = commitments.draft(desk, bucket, fresh, sks)
+    plan_id = commitments.draft(desk, bucket, fresh, sks=sks, newest_ms=held["last_change_ms"])
     if not commitments.commit(desk, bucket, plan_id, held["lease"]):
         return False
     commitments.finish(desk, bucket, plan_id, held["lease"])
@@ -162,15 +187,42 @@ def _start_over(desk: Desk, pace: Pace, bucket: str, held: Row) -> int:
     return desk.now_ms() + LEASE_MS if after is None else due_ms(after, pace)
 
 
-def _come_back_later(desk: Desk, bucket: str, held: Row) -> int:
-    """Let go of the lease; whatever is committed stays so until CloudFront is less busy."""
-    refusals = held.get("refusals", 0) + 1
-    later = desk.now_ms() + pushback.pause_ms(refusals)
+def _come_back_later(desk: Desk, bucket: str, held: Row, refusal: TryAgainError) -> int:
+    """Let go of the lease; whatever is committed stays so until there is room for it."""
+    refusals = 1 if refusal.progressed else held.get("refusals", 0) + 1
+    later = refusal.due_ms or desk.now_ms() + pushback.pause_ms(refusals)
     desk.ledger.change(
         of_bucket(bucket),
         FLUSH,
         put={"refusals": refusals, "not_before_ms": later, "due_at_ms": later},
-        remove=_LEASE,
+        remove=(*_LEASE, "errors"),
         when=ledger.equal("lease", held["lease"]),
     )
     return later
+
+
+def _note_error(desk: Desk, bucket: str, held: Row) -> None:
+    desk.ledger.change(
+        of_bucket(bucket),
+        FLUSH,
+        put={"due_at_ms": desk.now_ms() + _PAUSE_AFTER_ERROR_MS},
+        add={"errors": 1},
+        remove=_LEASE,
+        when=ledger.equal("lease", held["lease"]),
+    )
+
+
+def _set_aside(desk: Desk, bucket: str, held: Row, code: str) -> None:
+    """Announce that the flush failed, and have nobody ring for it but a person or the next one."""
+    watches.tell(
+        desk.watching(),
+        watches.flush(bucket, held["first_change_ms"]),
+        outcome="failed",
+        facts={"bucket": bucket, "error": code},
+    )
+    desk.ledger.change(
+        of_bucket(bucket),
+        FLUSH,
+        remove=("clock", "due_at_ms", *_LEASE, *_REFUSED),
+        when=ledger.equal("lease", held["lease"]),
+    )

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from cdn import coverage, paths
+from cdn.quotas import Limits, Load
 from cdn.routes import Route
 
-# Far under what CloudFront lets be in progress (3,000 items, 15 of them wildcards, by its
-# service quotas), so that a batch fits beside others and beside what people send by hand.
-_MOST_ITEMS = 1_000
-_MOST_WILDCARDS = 10
+# Far under what CloudFront lets be in progress (3,000 items, and 15 wildcards), so that a batch
+# fits beside others and beside what people send by hand.
+LARGEST = Load(items=1_000, wildcards=10)
 
 # A DynamoDB item ends at 400 kB; a path may have 4,000 characters.
 _MOST_BYTES = 300_000
@@ -45,12 +45,34 @@ class Plan:
 Listed = Callable[[str], Sequence[str] | None]
 
 
-def make(keys: Iterable[str], *, routes: Iterable[Route], listed: Listed) -> Plan:
+def largest(limits: Limits) -> Load:
+    """
+    Tell how large a batch may be to fit *limits* when nothing else is in progress.
+
+    >>> largest(Limits(500, 15, items_per_second=150, wildcards_per_minute=60))
+    Load(items=500, wildcards=10)
+    """
+    return Load(
+        items=min(LARGEST.items, limits.items_in_progress),
+        wildcards=min(LARGEST.wildcards, limits.wildcards_in_progress),
+    )
+
+
+def make(
+    keys: Iterable[str],
+    *,
+    routes: Iterable[Route],
+    listed: Listed,
+    largest: Load = LARGEST,
+    unresolved: Sequence[str] = (),
+) -> Plan:
     """
     Cover *keys* on every route that reaches them.
 
     Args:
         listed: All keys of the bucket under a prefix, sorted; None when too many to list.
+        largest: What a batch may hold.
+        unresolved: Sentences about origins that may lead to the bucket as well.
     """
     keys = frozenset(keys)
     reached = set[str]()
@@ -81,9 +103,9 @@ def make(keys: Iterable[str], *, routes: Iterable[Route], listed: Listed) -> Pla
         batches=tuple(
             batch
             for distribution_id in sorted(items)
-            for batch in _cut(distribution_id, without_covered(items[distribution_id]))
+            for batch in _cut(distribution_id, without_covered(items[distribution_id]), largest)
         ),
-        skipped=unnamed | dict.fromkeys(sorted(keys - reached), NO_ROUTE),
+        skipped=unnamed | dict.fromkeys(sorted(keys - reached), "; ".join([NO_ROUTE, *unresolved])),
         widened=widened,
     )
 
@@ -136,7 +158,7 @@ def _stem(item: str) -> str:
     return item.removesuffix("*")
 
 
-def _cut(distribution_id: str, items: Sequence[str]) -> list[Batch]:
+def _cut(distribution_id: str, items: Sequence[str], largest: Load) -> list[Batch]:
     batches: list[list[str]] = []
     room = (0, 0, 0)
     for item in items:
@@ -144,6 +166,10 @@ def _cut(distribution_id: str, items: Sequence[str]) -> list[Batch]:
         room = (room[0] - 1, room[1] - wildcards, room[2] - len(item))
         if min(room) < 0:
             batches.append([])
-            room = (_MOST_ITEMS - 1, _MOST_WILDCARDS - wildcards, _MOST_BYTES - len(item))
+            room = (
+                largest.items - 1,
+                largest.wildcards - wildcards,
+                _MOST_BYTES - len(item),
+            )
         batches[-1].append(item)
     return [Batch(distribution_id, tuple(batch)) for batch in batches]

@@ -1,9 +1,10 @@
 """Which viewer paths lead to an object of a bucket, distribution by distribution."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from types import MappingProxyType
 from urllib.parse import unquote
 
 from cdn import paths
@@ -51,12 +52,17 @@ class Distribution:
 
 _INDEX = "index.html"
 
+# In the order in which `paths.forms` writes them.
+_FORMS = ("as a link has it", "as encodeURIComponent writes it")
+_WITH_QUERIES = "with any query string, which is in the cache key"
+
 _S3_HOST = re.compile(
     r"""
     (?P<bucket>.+?) \.
     (?: s3-website [.-] [a-z0-9-]+            # bucket.s3-website-region, bucket.s3-website.region
       | s3 (?: -fips )? (?: \.dualstack )? (?: \. [a-z]{2}[a-z0-9-]*-\d )?     # bucket.s3[.region]
       | s3 - [a-z]{2}[a-z0-9-]*-\d                                            # bucket.s3-region
+      | s3-accelerate (?: \.dualstack )?
     )
     \.amazonaws\.com (?: \.cn )?
     """,
@@ -64,16 +70,51 @@ _S3_HOST = re.compile(
 )
 
 
-def bucket_of(domain_name: str) -> str | None:
+# Which bucket an access point leads to is in none of its names.
+_ACCESS_POINT = re.compile(r"(?:.+-s3alias|.+--ol-s3|.+\.mrap)")
+
+
+def bucket_of(
+    domain_name: str, access_points: Mapping[str, str] = MappingProxyType({})
+) -> str | None:
     """
-    Name the bucket that an origin's *domain_name* stands for, or None when it is none.
+    Name the bucket that an origin's *domain_name* stands for, or None when that cannot be told.
+
+    Args:
+        access_points: Buckets by the aliases of their access points, or by whole host names.
 
     >>> bucket_of("site.s3.eu-central-1.amazonaws.com"), bucket_of("a.b.s3.amazonaws.com")
     ('site', 'a.b')
     >>> bucket_of("api.example.com")
+    >>> alias = "photos-x1y2-s3alias"
+    >>> bucket_of(f"{alias}.s3.us-west-2.amazonaws.com", {alias: "photos"})
+    'photos'
+    >>> bucket_of(f"{alias}.s3.us-west-2.amazonaws.com")
     """
-    match = _S3_HOST.fullmatch(domain_name.lower())
-    return match["bucket"] if match else None
+    host = domain_name.lower()
+    match = _S3_HOST.fullmatch(host)
+    label = match["bucket"] if match else None
+    declared = access_points.get(host) or access_points.get(label or "")
+    return declared or (None if is_access_point(host) else label)
+
+
+def is_access_point(domain_name: str) -> bool:
+    """
+    Tell whether an origin is an access point of S3, whose bucket must be declared.
+
+    >>> is_access_point("photos-x1y2-s3alias.s3.us-west-2.amazonaws.com")
+    True
+    """
+    label = domain_name.lower().partition(".s3")[0].partition(".accesspoint")[0]
+    return _ACCESS_POINT.fullmatch(label) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """One item of an invalidation, and why it is needed."""
+
+    item: str
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +171,7 @@ class Route:
         >>> Route(Distribution("E1", (site,), (behavior,), "index.html"), site).items("index.html")
         ('/index.html*', '/', '/?*')
         """
-        own = (f"{path}*" if self._has_queries(path) else path for path in self.paths(key))
-        return (*own, *self.aliases(key))
+        return tuple(named.item for named in self.explain(key))
 
     def aliases(self, key: str) -> tuple[str, ...]:
         """
@@ -143,16 +183,36 @@ class Route:
         ... )
         ('/docs/', '/docs')
         """
+        return tuple(named.item for named in self._aliases(key))
+
+    def explain(self, key: str) -> Iterator[Named]:
+        """
+        Name all that shows *key*, which this route reaches, and say why.
+
+        >>> site = Origin("site", "site.s3.amazonaws.com")
+        >>> route = Route(Distribution("E1", (site,), (Behavior("*", ("site",)),)), site)
+        >>> [named.why for named in route.explain("a+b.css")]
+        ['as a link has it', 'as encodeURIComponent writes it']
+        """
+        for path, why in zip(self.paths(key), _FORMS, strict=False):
+            if self._has_queries(path):
+                yield Named(f"{path}*", f"{why}, {_WITH_QUERIES}")
+            else:
+                yield Named(path, why)
+        yield from self._aliases(key)
+
+    def _aliases(self, key: str) -> Iterator[Named]:
         bare = key.removeprefix(self.key_prefix)
-        folder = bare.removesuffix(_INDEX)
-        shown: list[str] = []
+        shown: list[Named] = []
         if bare and bare == self.distribution.default_root_object:
-            shown.append("/")
+            shown.append(Named("/", "shows the default root object"))
         elif bare.endswith(f"/{_INDEX}") or bare == _INDEX:
-            shown += (path for path in self._of_folder(folder) if self._shows_index(path))
-        # Here a `*` alone would take the whole folder.
-        queries = (f"{path}?*" for path in shown if self._has_queries(path))
-        return (*shown, *queries)
+            shown += self._of_folder(bare.removesuffix(_INDEX))
+        yield from shown
+        for named in shown:
+            if self._has_queries(named.item):
+                # Here a `*` alone would take the whole folder.
+                yield Named(f"{named.item}?*", f"{named.why}, {_WITH_QUERIES}")
 
     def wildcards(self, prefix: str) -> tuple[str, ...]:
         """
@@ -186,17 +246,16 @@ class Route:
                 return False
         return False
 
-    def _of_folder(self, folder: str) -> Iterator[str]:
+    def _of_folder(self, folder: str) -> Iterator[Named]:
         for path in paths.forms(folder, both=self.both_forms):
-            yield path
-            if path != "/":
-                yield path.removesuffix("/")
-
-    def _shows_index(self, path: str) -> bool:
-        behavior = self._deciding(path)
-        return self._leads_here(path) and (
-            self.origin.website or (behavior is not None and behavior.rewrites)
-        )
+            for shown in (path, path.removesuffix("/")) if path != "/" else (path,):
+                behavior = self._deciding(shown)
+                if behavior is None or self.origin.id not in behavior.origin_ids:
+                    continue
+                if self.origin.website:
+                    yield Named(shown, f"the website endpoint shows {_INDEX} there")
+                elif behavior.rewrites:
+                    yield Named(shown, f"a function may make {_INDEX} of it")
 
     def _has_queries(self, path: str) -> bool:
         # As in `reaches`: the path as sent or decoded, either counts.
@@ -214,13 +273,32 @@ class Route:
         return None
 
 
-def into(bucket: str, distributions: tuple[Distribution, ...], *, both_forms: bool) -> list[Route]:
+def into(
+    bucket: str,
+    distributions: tuple[Distribution, ...],
+    *,
+    both_forms: bool,
+    access_points: Mapping[str, str],
+) -> list[Route]:
     """List every route into *bucket*."""
     return [
         Route(distribution, origin, both_forms)
         for distribution in distributions
         for origin in distribution.origins
-        if bucket_of(origin.domain_name) == bucket
+        if bucket_of(origin.domain_name, access_points) == bucket
+    ]
+
+
+def undeclared(
+    distributions: tuple[Distribution, ...], access_points: Mapping[str, str]
+) -> list[str]:
+    """Describe each origin that is an access point whose bucket nobody has declared."""
+    return [
+        f"distribution {distribution.id} has origin {origin.domain_name}, an access point that"
+        " AccessPoints does not declare"
+        for distribution in distributions
+        for origin in distribution.origins
+        if is_access_point(origin.domain_name) and not bucket_of(origin.domain_name, access_points)
     ]
 
 

@@ -6,6 +6,7 @@ A field's upper-cased name is the variable's name, so that template and code gre
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from types import MappingProxyType
 from typing import TypeVar
 
 from cdn.errors import SettingError
@@ -29,15 +30,24 @@ class SendInvalidationsSettings:
     When a flush is due, where its rows and clocks live, and what it names.
 
     Attributes:
+        access_points: See `routes.bucket_of`.
         url_forms: `both` or `links`; see `paths.forms`.
+        items_in_progress, wildcards_in_progress, items_per_second, wildcards_per_minute:
+            See `quotas.Limits`.
     """
 
     ledger_table: str
     flush_clock_url: str
+    dead_letters_url: str
     watch_clock_url: str
     quiet_period_s: int
     longest_wait_s: int
+    access_points: Mapping[str, str]
     url_forms: str
+    items_in_progress: int
+    wildcards_in_progress: int
+    items_per_second: int
+    wildcards_per_minute: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +79,8 @@ def read(kind: type[S], environ: Mapping[str, str] | None = None) -> S:
     Raises:
         SettingError: A variable is unset, empty, or no whole number where one is needed.
 
-    A number is written in digits, a tuple with commas between its items.
+    A number is written in digits, a tuple with commas between its items, a mapping as
+    `name=value` with commas between them, and only a mapping may be empty.
 
     >>> read(SweepSettings, {"LEDGER_TABLE": "l", "FLUSH_CLOCK_URL": "f", "WATCH_CLOCK_URL": "w"})
     SweepSettings(ledger_table='l', flush_clock_url='f', watch_clock_url='w')
@@ -78,11 +89,11 @@ def read(kind: type[S], environ: Mapping[str, str] | None = None) -> S:
     cdn.errors.SettingError: environment variable LEDGER_TABLE must be set
     """
     environ = os.environ if environ is None else environ
-    values: dict[str, str | int | tuple[str, ...]] = {}
+    values: dict[str, str | int | tuple[str, ...] | Mapping[str, str]] = {}
     for field in fields(kind):  # type: ignore[arg-type]  # every kind here is a dataclass
         name = field.name.upper()
-        text = environ.get(name, "")
-        if not text:
+        text = environ.get(name)
+        if text is None or (not text and field.type != Mapping[str, str]):
             raise SettingError(name, "set")
         if field.type is int:
             if not text.isdecimal():
@@ -90,6 +101,21 @@ def read(kind: type[S], environ: Mapping[str, str] | None = None) -> S:
             values[field.name] = int(text)
         elif field.type == tuple[str, ...]:
             values[field.name] = tuple(text.split(","))
+        elif field.type == Mapping[str, str]:
+            values[field.name] = _mapping(name, text)
         else:
             values[field.name] = text
     return kind(**values)
+
+
+def _mapping(name: str, text: str) -> Mapping[str, str]:
+    """
+    Read `a=b,c=d`.
+
+    >>> dict(_mapping("ACCESS_POINTS", "photos-x1y2-s3alias=photos"))
+    {'photos-x1y2-s3alias': 'photos'}
+    """
+    pairs = [pair.partition("=") for pair in text.split(",") if pair]
+    if not all(key and value for key, _, value in pairs):
+        raise SettingError(name, f"name=value, with commas between them, not {text!r}")
+    return MappingProxyType({key.strip().lower(): value.strip() for key, _, value in pairs})

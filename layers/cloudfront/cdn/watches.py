@@ -7,14 +7,11 @@ write notes that it was.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
-from botocore import xform_name
-from botocore.exceptions import ClientError
-
-from cdn import announcements, ledger, pushback, waiters
+from cdn import announcements, ledger, looks, pace, permits, pushback, waiters
 from cdn.announcements import Announcement
 
 if TYPE_CHECKING:
@@ -31,21 +28,31 @@ CLOCK = "watch"
 Outcome = Literal["completed", "superseded", "gone", "failed", "timed_out"]
 
 _SK = "watch"
+_PACE = "pace"  # one row a kind: how long the last ones took, and when to look by that
 _MOST_ERRORS = 5
 _ROWS_LIVE_S = 30 * 24 * 60 * 60
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A waiter of botocore's CloudFront model, and what its ends are called."""
+    """
+    What ends of one kind are called, and how it is looked at.
 
-    waiter: str
+    Attributes:
+        waiter: Of botocore's CloudFront model; empty for what is only told.
+        longest_pause_s, price_s: See `pace.Manner`.
+    """
+
     noun: str
+    waiter: str = ""
+    longest_pause_s: int = 0
+    price_s: float = 0
 
 
 _KINDS = {
-    "invalidation": Kind("invalidation_completed", "Invalidation"),
-    "deployment": Kind("distribution_deployed", "Deployment"),
+    "invalidation": Kind("Invalidation", "invalidation_completed", 30, 2),
+    "deployment": Kind("Deployment", "distribution_deployed", 60, 9),
+    "flush": Kind("Flush"),
 }
 
 
@@ -56,14 +63,16 @@ class Subject:
 
     Attributes:
         id: The same for everybody who wants the same thing watched.
+        name: For people.
         parameters: Of the waiter's operation.
         etag: The configuration whose deployment is meant; another one supersedes it.
     """
 
-    kind: Literal["invalidation", "deployment"]
+    kind: Literal["invalidation", "deployment", "flush"]
     id: str
-    distribution_id: str
-    parameters: Mapping[str, str]
+    name: str
+    distribution_id: str = ""
+    parameters: Mapping[str, str] = field(default_factory=dict)
     etag: str = ""
 
 
@@ -72,6 +81,7 @@ def invalidation(distribution_id: str, invalidation_id: str) -> Subject:
     return Subject(
         kind="invalidation",
         id=f"invalidation/{distribution_id}/{invalidation_id}",
+        name=f"{invalidation_id} of distribution {distribution_id}",
         distribution_id=distribution_id,
         parameters={"DistributionId": distribution_id, "Id": invalidation_id},
     )
@@ -82,9 +92,19 @@ def deployment(distribution_id: str, etag: str) -> Subject:
     return Subject(
         kind="deployment",
         id=f"deployment/{distribution_id}/{etag}",
+        name=f"{etag} of distribution {distribution_id}",
         distribution_id=distribution_id,
         parameters={"Id": distribution_id},
         etag=etag,
+    )
+
+
+def flush(bucket: str, since_ms: int) -> Subject:
+    """Tell of the flush of what changed in *bucket* since *since_ms*."""
+    return Subject(
+        kind="flush",
+        id=f"flush/{bucket}/{since_ms}",
+        name=f"what changed in bucket {bucket} (it stays noted)",
     )
 
 
@@ -102,41 +122,57 @@ class Desk:
         return int(self.now() * 1000)
 
 
-def begin(
-    desk: Desk, subject: Subject, *, facts: Mapping[str, Any], outcome: Outcome | None = None
-) -> None:
+def begin(desk: Desk, subject: Subject, *, facts: Mapping[str, Any], permit: str = "") -> None:
     """
     Have *subject* watched, unless it already is, and its clock rung.
 
     Args:
         facts: What its announcement shall say besides.
-        outcome: Given when it has ended already and only needs announcing.
+        permit: What is given back when it ends; see `permits`.
     """
     now_ms = desk.now_ms()
-    pace = _waiter(desk.cloudfront, subject.kind)
-    pause_ms = 0 if outcome else pace.delay * 1000
-    ended = {"outcome": outcome, "ended_ms": now_ms} if outcome else {}
+    waiter = _waiter(desk.cloudfront, subject.kind)
+    learned = desk.ledger.get(_PACE, subject.kind) or {}
+    chosen = learned.get("schedule_s", [])
+    pause_ms = int(pace.next_look_s(chosen, 0, _manner(desk, subject.kind)) * 1000)
     desk.ledger.put_new(
         {
-            "pk": _pk(subject.id),
-            "sk": _SK,
-            "kind": subject.kind,
-            "distribution_id": subject.distribution_id,
-            "parameters": dict(subject.parameters),
-            "etag": subject.etag,
-            "facts": dict(facts),
-            "started_ms": now_ms,
-            "deadline_ms": now_ms + pace.delay * pace.max_attempts * 1000,
-            "looks": 0,
-            "errors": 0,
-            "clock": CLOCK,
+            **_row(subject, facts, now_ms=now_ms),
+            "deadline_ms": now_ms + waiter.delay * waiter.max_attempts * 1000,
+            "schedule_s": chosen,
             "due_at_ms": now_ms + pause_ms,
-            "expires_at": now_ms // 1000 + _ROWS_LIVE_S,
-            **ended,
+            "permit": permit,
         }
     )
     # Rung even if the row was there: whoever wrote it may have died before this line.
     desk.watch_clock.ring(subject.id, after_ms=pause_ms)
+
+
+def tell(desk: Desk, subject: Subject, *, outcome: Outcome, facts: Mapping[str, Any]) -> None:
+    """Have it announced, once, that *subject* has ended: there is nothing to look at any more."""
+    now_ms = desk.now_ms()
+    ended = {"outcome": outcome, "ended_ms": now_ms, "due_at_ms": now_ms}
+    desk.ledger.put_new(_row(subject, facts, now_ms=now_ms) | ended)
+    desk.watch_clock.ring(subject.id)
+
+
+def _row(subject: Subject, facts: Mapping[str, Any], *, now_ms: int) -> Row:
+    return {
+        "pk": _pk(subject.id),
+        "sk": _SK,
+        "kind": subject.kind,
+        "name": subject.name,
+        "distribution_id": subject.distribution_id,
+        "parameters": dict(subject.parameters),
+        "etag": subject.etag,
+        "facts": dict(facts),
+        "started_ms": now_ms,
+        "looked_ms": now_ms,
+        "looks": 0,
+        "errors": 0,
+        "clock": CLOCK,
+        "expires_at": now_ms // 1000 + _ROWS_LIVE_S,
+    }
 
 
 def look(desk: Desk, audience: Audience, watch_id: str) -> int | None:
@@ -152,14 +188,23 @@ def look(desk: Desk, audience: Audience, watch_id: str) -> int | None:
     if "outcome" not in watch:
         if desk.now_ms() < watch["due_at_ms"]:
             return int(watch["due_at_ms"])
-        written = _write(desk, watch, _see(desk, watch))
+        seen = _see(desk, watch)
+        if seen is None:
+            # What somebody else sees right now will do for this watch, too.
+            return desk.now_ms() + looks.SHARED_MS
+        written = _write(desk, watch, seen)
         if written is None:
             # Another look ended it meanwhile; the announcement may still be owed.
             return desk.now_ms()
+        if written.get("outcome") == "completed":
+            _learn(desk, watch, ended_ms=written["ended_ms"])
         watch = written
         if "outcome" not in watch:
             return int(watch["due_at_ms"])
     if "announced_ms" not in watch:
+        # One that timed out may be in progress still: its permit lapses by itself.
+        if watch.get("permit") and watch["outcome"] != "timed_out":
+            permits.give_back(desk.ledger, watch["permit"])
         announcements.publish(audience, _announcement(watch_id, watch))
         desk.ledger.change(
             watch["pk"],
@@ -179,14 +224,23 @@ class _Seen:
     errors: int
 
 
-def _see(desk: Desk, watch: Row) -> _Seen:
-    pace = _waiter(desk.cloudfront, watch["kind"])
-    operation = getattr(desk.cloudfront, xform_name(pace.operation))
-    try:
-        answer = operation(**watch["parameters"])
-    except ClientError as exc:
-        answer = exc.response
-    verdict = waiters.judge(pace.acceptors, answer)
+def _see(desk: Desk, watch: Row) -> _Seen | None:
+    """Look, or return None while another watch of the distribution is looking for both."""
+    waiter = _waiter(desk.cloudfront, watch["kind"])
+    shared = looks.Desk(desk.ledger, desk.cloudfront, desk.now_ms)
+    if watch["kind"] == "invalidation":
+        answer = looks.at_invalidation(
+            shared,
+            watch["parameters"],
+            final=lambda answer: waiters.judge(waiter.acceptors, answer) == "success",
+        )
+    else:
+        answer = looks.at(shared, waiter.operation, watch["parameters"])
+    return None if answer is None else _judge(desk, watch, waiter, answer)
+
+
+def _judge(desk: Desk, watch: Row, waiter: Any, answer: Mapping[str, Any]) -> _Seen:  # noqa: ANN401
+    verdict = waiters.judge(waiter.acceptors, answer)
     outcome: Outcome | None = None
     errors = 0
     if watch["etag"] and answer.get("ETag", watch["etag"]) != watch["etag"]:
@@ -207,17 +261,36 @@ def _see(desk: Desk, watch: Row) -> _Seen:
 
 def _write(desk: Desk, watch: Row, seen: _Seen) -> Row | None:
     now_ms = desk.now_ms()
-    put: dict[str, Any] = {
-        "last_status": seen.status,
-        "errors": seen.errors,
-        "due_at_ms": now_ms,
-    }
+    put: dict[str, Any] = {"last_status": seen.status, "errors": seen.errors, "looked_ms": now_ms}
     if seen.outcome is None:
-        put["due_at_ms"] += _waiter(desk.cloudfront, watch["kind"]).delay * 1000
+        elapsed_s = (now_ms - watch["started_ms"]) / 1000
+        manner = _manner(desk, watch["kind"])
+        next_s = pace.next_look_s(watch["schedule_s"], elapsed_s, manner)
+        put["due_at_ms"] = watch["started_ms"] + int(next_s * 1000)
     else:
-        put |= {"outcome": seen.outcome, "ended_ms": now_ms}
+        put |= {"outcome": seen.outcome, "ended_ms": now_ms, "due_at_ms": now_ms}
     return desk.ledger.change(
         watch["pk"], _SK, put=put, add={"looks": 1}, when=ledger.absent("outcome")
+    )
+
+
+def _learn(desk: Desk, watch: Row, *, ended_ms: int) -> None:
+    """Let later watches know how long this took: until some moment between the last two looks."""
+    middle_ms = (watch["looked_ms"] + ended_ms) // 2
+    took_s = max(1, round((middle_ms - watch["started_ms"]) / 1000))
+    learned = desk.ledger.get(_PACE, watch["kind"]) or {}
+    ends_s = [*learned.get("ends_s", []), took_s][-pace.MOST_ENDS :]
+    chosen = pace.schedule(ends_s, _manner(desk, watch["kind"]))
+    # Two at once may lose an end: there will be others.
+    desk.ledger.change(_PACE, watch["kind"], put={"ends_s": ends_s, "schedule_s": chosen})
+
+
+def _manner(desk: Desk, kind: str) -> pace.Manner:
+    known = _KINDS[kind]
+    return pace.Manner(
+        pause_s=_waiter(desk.cloudfront, kind).delay,
+        longest_pause_s=known.longest_pause_s,
+        price_s=known.price_s,
     )
 
 
@@ -230,15 +303,12 @@ def _announcement(watch_id: str, watch: Row) -> Announcement:
     return Announcement(
         id=f"{watch_id}/{outcome}",
         kind=kind,
-        sentence=(
-            f"{kind}: {watch_id.rpartition('/')[2]} of distribution {distribution_id}, "
-            f"{took_s:.0f} s after it began."
-        ),
+        sentence=f"{kind}: {watch['name']}, {took_s:.0f} s after it began.",
         at_ms=watch["ended_ms"],
         facts={
             "watch": watch_id,
             "outcome": outcome,
-            "distribution_id": distribution_id,
+            **({"distribution_id": distribution_id} if distribution_id else {}),
             "started_at": announcements.moment(watch["started_ms"]),
             "looks": watch["looks"],
             "last_status": watch.get("last_status", ""),
@@ -255,7 +325,7 @@ def _status(answer: Mapping[str, Any]) -> str:
 
 
 @lru_cache(maxsize=8)
-def _waiter(client: CloudFrontClient, kind: str) -> Any:  # noqa: ANN401  # botocore's own config
+def _waiter(client: CloudFrontClient, kind: str) -> Any:  # noqa: ANN401  # botocore types no waiter
     # botocore compiles the acceptors anew each time it is asked.
     return client.get_waiter(_KINDS[kind].waiter).config  # type: ignore[call-overload]
 
