@@ -26,8 +26,8 @@ HANDLERS = {
 @contextmanager
 def running(**how):
     """Run the suite, with a bucket `site` behind a distribution, and one page that stays."""
-    parameters = {"UploadBuckets": "site"}
-    with stack.inline(TEMPLATE, parameters=parameters, handlers=HANDLERS, **how) as world:
+    how = {"parameters": {"UploadBuckets": "site"}} | how
+    with stack.inline(TEMPLATE, handlers=HANDLERS, **how) as world:
         cloud = outside.build(world, bucket="site")
         upload(cloud, "stays.html")
         world.settle()
@@ -75,6 +75,20 @@ def watch(cloud, etag):
         now=cloud.world.clock.now,
     )
     watches.begin(desk, watches.deployment(cloud.distribution_id, etag), facts={})
+
+
+def letters(cloud, queue):
+    """Look at the dead letters of *queue* (its name in the template)."""
+    return (
+        cloud.world.client("sqs")
+        .receive_message(
+            QueueUrl=cloud.world.deployment.resources[queue],
+            MaxNumberOfMessages=10,
+            MessageAttributeNames=["All"],
+            VisibilityTimeout=0,
+        )
+        .get("Messages", [])
+    )
 
 
 def rows(cloud):

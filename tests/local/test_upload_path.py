@@ -248,6 +248,135 @@ class TestPushback:
         )
 
 
+class TestGivenUp:
+    def break_lists(self, cloud, *, times):
+        made = sum(call.operation == "ListDistributions" for call in cloud.world.faults.calls)
+        cloud.world.faults.rules.append(
+            Rule(
+                does=Does.FAIL,
+                operation="ListDistributions",
+                nth=made + 1,
+                times=times,
+                status=403,
+                code="AccessDenied",
+            )
+        )
+
+    def test_announced(self, cloud):
+        """
+        A flush that meets five unexpected errors in a row is announced as failed, and set aside.
+        """
+        self.break_lists(cloud, times=5)
+        suite.upload(cloud, "a.css")
+        cloud.world.run(limit_s=1_800)
+
+        assert sent(cloud) == []
+        assert kinds(cloud) == ["Flush Failed"]
+        assert cloud.announcements()[0]["detail"]["error"] == "AccessDenied"
+        (letter,) = suite.letters(cloud, "FlushClockDeadLetters")
+        assert json.loads(letter["Body"]) == {"version": 1, "row": "site"}
+        assert "AccessDenied" in letter["MessageAttributes"]["reason"]["StringValue"]
+
+    def test_in_a_row(self, cloud):
+        """
+        Four of them are borne.
+        """
+        self.break_lists(cloud, times=4)
+        suite.upload(cloud, "a.css")
+        cloud.world.settle()
+
+        assert sent(cloud) == [("/a.css",)]
+        assert suite.letters(cloud, "FlushClockDeadLetters") == []
+
+    def test_next_upload(self, cloud):
+        """
+        What a failed flush has left undone goes with the next upload.
+        """
+        self.break_lists(cloud, times=5)
+        suite.upload(cloud, "a.css")
+        cloud.world.run(limit_s=1_800)
+        suite.upload(cloud, "b.css")
+        cloud.world.settle()
+
+        assert sent(cloud) == [("/a.css", "/b.css")]
+
+
+class TestOwnQuotas:
+    def limits(self, **limits):
+        return suite.running(parameters={"UploadBuckets": "site", **limits})
+
+    def most_in_progress(self, cloud, *, wildcards):
+        records = cloud.world.cloudfront.invalidations_of(cloud.distribution_id)
+
+        def weight(moment):
+            return sum(
+                sum(item.endswith("*") == wildcards for item in one.items)
+                for one in records
+                if one.created_at <= moment < one.completed_at
+            )
+
+        return max(weight(one.created_at) for one in records)
+
+    @pytest.mark.parametrize("wildcards", [False, True])
+    def test_in_progress(self, wildcards):
+        """
+        No more is in progress than may be, and everything gets its turn.
+        """
+        folders = range(12)
+        keys = [f"{folder:02}/{name}" for folder in folders for name in "ab"]
+        # Where something does not change, a folder is no wildcard.
+        others = [f"{folder:02}{'-' if wildcards else '/c'}" for folder in folders]
+        with self.limits(ItemsInProgress="5", WildcardsInProgress="4") as cloud:
+            suite.upload(cloud, *keys, *others)
+            cloud.world.settle()
+            before = len(cloud.invalidations())
+            suite.upload(cloud, *keys)
+            cloud.world.settle()
+
+            items = {item for one in cloud.invalidations()[before:] for item in one.items}
+            assert len(items) == (12 if wildcards else 24)
+            assert self.most_in_progress(cloud, wildcards=wildcards) <= (4 if wildcards else 5)
+
+    def test_rate(self):
+        """
+        What is sent keeps to the rates, on average.
+        """
+        keys = [f"{number:02}.css" for number in range(30)]
+        with self.limits(ItemsInProgress="10", ItemsPerSecond="1") as cloud:
+            suite.upload(cloud, *keys)
+            cloud.world.settle()
+            before = len(cloud.invalidations())
+            # Every other one, so that no wildcard stands for all.
+            suite.upload(cloud, *(f"{number:02}.css" for number in (0, 2, 4, 6, 8, 10, 12, 14)))
+            suite.upload(cloud, *(f"{number:02}.css" for number in (16, 18, 20, 22, 24, 26, 28)))
+            cloud.world.settle()
+
+            first, second = cloud.invalidations()[before:]
+            assert len(first.items) + len(second.items) == 15
+            assert second.created_at - first.created_at >= len(first.items)
+
+
+class TestSharedLook:
+    def test_many(self):
+        """
+        What one look finds completed, no other watch of the distribution looks for.
+        """
+        with suite.running(lags=Lags(invalidation_completed_s=8)) as cloud:
+            world = cloud.world
+            for number in range(10):
+                suite.upload(cloud, f"{number}.css")
+                world.run(until=lambda number=number: len(sent(cloud)) > number)
+            world.settle()
+
+            looks = [
+                call.operation
+                for call in world.faults.calls
+                if call.caller == "watch_deployment" and call.service == "cloudfront"
+            ]
+            assert kinds(cloud) == ["Invalidation Completed"] * 10
+            assert len(looks) <= 3
+
+
 class TestSweep:
     def test_lost_flush_clock(self, cloud):
         """

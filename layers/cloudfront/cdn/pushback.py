@@ -3,19 +3,26 @@
 from collections.abc import Mapping
 from typing import Any
 
-# botocore retries the throttling codes; TooManyInvalidationsInProgress it does not know.
+# What botocore retries as throttling or as transient, and what it does not know:
+# TooManyInvalidationsInProgress.
 _PASSING_CODES = frozenset(
     {
         "BandwidthLimitExceeded",
         "LimitExceededException",
         "PriorRequestNotComplete",
+        "ProvisionedThroughputExceededException",
         "RequestLimitExceeded",
         "RequestThrottled",
+        "RequestThrottledException",
+        "RequestTimeout",
+        "RequestTimeoutException",
         "SlowDown",
         "Throttling",
+        "ThrottledException",
         "ThrottlingException",
         "TooManyInvalidationsInProgress",
         "TooManyRequestsException",
+        "TransactionInProgressException",
     }
 )
 

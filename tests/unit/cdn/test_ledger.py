@@ -1,44 +1,10 @@
 """Rows are written on conditions, and read as they were written."""
 
-import boto3
 import pytest
-from moto import mock_aws
 
 from cdn import ledger
-from cdn.ledger import Ledger
 
 ROW = {"pk": "p", "sk": "s", "number": 1, "text": "ü", "blob": b"\x00", "map": {"list": [1]}}
-
-
-@pytest.fixture
-def rows():
-    with mock_aws():
-        client = boto3.Session("k", "s", region_name="us-east-1").client("dynamodb")
-        client.create_table(
-            TableName="ledger",
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[
-                {"AttributeName": "pk", "AttributeType": "S"},
-                {"AttributeName": "sk", "AttributeType": "S"},
-                {"AttributeName": "clock", "AttributeType": "S"},
-                {"AttributeName": "due_at_ms", "AttributeType": "N"},
-            ],
-            KeySchema=[
-                {"AttributeName": "pk", "KeyType": "HASH"},
-                {"AttributeName": "sk", "KeyType": "RANGE"},
-            ],
-            GlobalSecondaryIndexes=[
-                {
-                    "IndexName": "overdue",
-                    "KeySchema": [
-                        {"AttributeName": "clock", "KeyType": "HASH"},
-                        {"AttributeName": "due_at_ms", "KeyType": "RANGE"},
-                    ],
-                    "Projection": {"ProjectionType": "KEYS_ONLY"},
-                }
-            ],
-        )
-        yield Ledger(client, "ledger")
 
 
 class TestPut:

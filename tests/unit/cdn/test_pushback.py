@@ -1,6 +1,7 @@
 """Refusals that pass are told from those that stay."""
 
 import pytest
+from botocore.retries.standard import ThrottledRetryableChecker, TransientRetryableChecker
 
 from cdn import pushback
 
@@ -34,6 +35,17 @@ class TestPasses:
         What is wrong with the request stays wrong.
         """
         assert not pushback.passes(refusal(code, status))
+
+    def test_botocore(self):
+        """
+        Whatever botocore would try again, passes.
+        """
+        codes = {
+            *getattr(ThrottledRetryableChecker, "_THROTTLED_ERROR_CODES"),  # noqa: B009  # no stub
+            *getattr(TransientRetryableChecker, "_TRANSIENT_ERROR_CODES"),  # noqa: B009  # has them
+        } - {"EC2ThrottledException"}
+
+        assert [code for code in codes if not pushback.passes(refusal(code, 400))] == []
 
 
 class TestPause:

@@ -1,0 +1,124 @@
+"""A ledger in moto's DynamoDB, and a CloudFront that stands in, for the modules that need them."""
+
+from random import Random
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from cdn.ledger import Ledger
+from local.cloudfront import CloudFront, doors
+
+
+@pytest.fixture
+def rows():
+    with mock_aws():
+        client = boto3.Session("k", "s", region_name="us-east-1").client("dynamodb")
+        client.create_table(
+            TableName="ledger",
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[
+                {"AttributeName": "pk", "AttributeType": "S"},
+                {"AttributeName": "sk", "AttributeType": "S"},
+                {"AttributeName": "clock", "AttributeType": "S"},
+                {"AttributeName": "due_at_ms", "AttributeType": "N"},
+            ],
+            KeySchema=[
+                {"AttributeName": "pk", "KeyType": "HASH"},
+                {"AttributeName": "sk", "KeyType": "RANGE"},
+            ],
+            GlobalSecondaryIndexes=[
+                {
+                    "IndexName": "overdue",
+                    "KeySchema": [
+                        {"AttributeName": "clock", "KeyType": "HASH"},
+                        {"AttributeName": "due_at_ms", "KeyType": "RANGE"},
+                    ],
+                    "Projection": {"ProjectionType": "KEYS_ONLY"},
+                }
+            ],
+        )
+        yield Ledger(client, "ledger")
+
+
+class Clock:
+    """Stands still until it is moved."""
+
+    def __init__(self):
+        self.s = 1_790_000_000.0
+
+    def __call__(self):
+        return self.s
+
+    def now_ms(self):
+        return int(self.s * 1000)
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+class Account:
+    """CloudFront, and the calls that were made to it."""
+
+    def __init__(self, clock):
+        self.core = CloudFront(now=clock, random=Random(7))
+        self.calls = []
+        session = boto3.Session("k", "s", region_name="us-east-1")
+        doors.attach(session.events, self)
+        self.client = session.client("cloudfront")
+
+    def call(self, operation, parameters):
+        self.calls.append(operation)
+        return self.core.call(operation, parameters)
+
+    def heard(self):
+        """Name the calls since this was last asked."""
+        calls, self.calls = self.calls, []
+        return calls
+
+    def distribute(self, reference, *, domain_name="site.s3.us-east-1.amazonaws.com", **settings):
+        """Make a distribution, and name it."""
+        origin = {
+            "Id": "site",
+            "DomainName": domain_name,
+            "S3OriginConfig": {"OriginAccessIdentity": ""},
+            "CustomHeaders": {
+                "Quantity": 1,
+                "Items": [{"HeaderName": "x-secret", "HeaderValue": "hush"}],
+            },
+        }
+        config = {
+            "CallerReference": reference,
+            "Comment": "",
+            "Enabled": True,
+            "Origins": {"Quantity": 1, "Items": [origin]},
+            "DefaultCacheBehavior": {
+                "TargetOriginId": "site",
+                "ViewerProtocolPolicy": "allow-all",
+                "CachePolicyId": "658327ea-f89d-4fab-a63d-7e88639e58f6",
+            },
+        }
+        made = self.core.call("CreateDistribution", {"DistributionConfig": config | settings})
+        return made["Distribution"]["Id"]
+
+    def update(self, distribution_id, **settings):
+        """Change a distribution's configuration."""
+        found = self.core.call("GetDistributionConfig", {"Id": distribution_id})
+        config = found["DistributionConfig"] | settings
+        self.core.call(
+            "UpdateDistribution",
+            {"Id": distribution_id, "IfMatch": found["ETag"], "DistributionConfig": config},
+        )
+
+    def invalidate(self, distribution_id, reference):
+        """Begin an invalidation, and name it."""
+        batch = {"Paths": {"Quantity": 1, "Items": ["/a"]}, "CallerReference": reference}
+        asked = {"DistributionId": distribution_id, "InvalidationBatch": batch}
+        return self.core.call("CreateInvalidation", asked)["Invalidation"]["Id"]
+
+
+@pytest.fixture
+def account(clock):
+    return Account(clock)
