@@ -2,8 +2,8 @@
 # Needs Python 3.11 or newer, make and a package index; all it installs stays under .venv.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check prove lock clean functions-environment demo-environment \
-	development-environment
+.PHONY: help demo routes dead-letters test check prove lock clean functions-environment \
+	demo-environment development-environment
 
 VENV ?= .venv
 # The package cache is shared, so that a package of two environments is fetched once.
@@ -21,8 +21,8 @@ DEVELOPMENT := $(VENV)/development/bin
 DEVELOPMENT_PYTHON := $(DEVELOPMENT)/python
 
 help: ## Say what there is
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) \
-		| while IFS='|' read -r target says; do printf '  make %-7s %s\n' "$$target" "$$says"; done
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) \
+		| while IFS='|' read -r target says; do printf '  make %-12s %s\n' "$$target" "$$says"; done
 	@echo 'PYTHON=… chooses the interpreter.'
 
 demo: functions-environment demo-environment ## Watch the suite work on this machine (SITE=folder, CHAPTER=name)
@@ -30,6 +30,18 @@ demo: functions-environment demo-environment ## Watch the suite work on this mac
 		$(if $(SITE),--site "$$SITE") $(if $(CHAPTER),--chapter "$$CHAPTER")
 # Given on the command line or not, both reach the recipe through its environment: any name is safe.
 export SITE CHAPTER
+
+# They speak to a deployed stack by the settings of the AWS CLI.
+COMMAND := PYTHONPATH=.:layers/cloudfront $(DEMO_PYTHON) -m
+
+routes: demo-environment ## Say which paths viewers have for an object (KEY=key STACK=name BUCKET=name)
+	@$(COMMAND) commands.routes --key "$${KEY:-docs/index.html}" \
+		$(if $(STACK),--stack "$$STACK") $(if $(BUCKET),--bucket "$$BUCKET") $(if $(JSON),--json)
+
+dead-letters: demo-environment ## List what was set aside, or send it back (STACK=name REDRIVE=1)
+	@$(COMMAND) commands.deadletters --stack "$${STACK:?Name the deployed stack with STACK=name}" \
+		$(if $(REDRIVE),--redrive) $(if $(JSON),--json)
+export KEY STACK BUCKET
 
 test: functions-environment development-environment ## Run the tests (ARGS=… for pytest)
 	@FUNCTIONS_PYTHON=$(FUNCTIONS_PYTHON) $(DEVELOPMENT_PYTHON) -m pytest -q $(ARGS)

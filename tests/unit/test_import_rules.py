@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("layers/cloudfront/cdn", "functions", "local")
+PACKAGES = ("layers/cloudfront/cdn", "functions", "local", "commands")
 CONTRACTS = {
     contract["id"]: contract
     for contract in tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"][
@@ -96,11 +96,14 @@ class TestRules:
             ("handlers", SWEEP, "def late():\n    from botocore.config import Config"),
             ("handlers", SWEEP, "from cryptography.hazmat import primitives"),
             ("handlers", SWEEP, "from local import clock"),
+            ("handlers", SWEEP, "from commands import account"),
             ("strangers", SWEEP, "from functions.notice_upload import app"),
             ("upward", LEDGER, "import functions.sweep.app"),
             ("upward", LEDGER, "from local import clock"),
+            ("upward", LEDGER, "from commands import account"),
             ("opinions", LOCAL, "from cdn import paths"),
             ("opinions", LOCAL, "import functions.sweep.app"),
+            ("opinions", LOCAL, "from commands import account"),
         ],
     )
     def test_broken(self, tree, plant, rule, module, line):

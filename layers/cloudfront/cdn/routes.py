@@ -143,11 +143,24 @@ class Route:
 
     def reaches(self, key: str) -> bool:
         """Tell whether viewers can reach *key* by this route."""
+        return self.why_not(key) is None
+
+    def why_not(self, key: str) -> str | None:
+        """
+        Say why viewers cannot reach *key* by this route, or None when they can.
+
+        >>> site = Origin("site", "site.s3.amazonaws.com", "/v2")
+        >>> Route(Distribution("E1", (site,), (Behavior("*", ("site",)),)), site).why_not("v1/a")
+        'its OriginPath is /v2'
+        """
         if not key.startswith(self.key_prefix):
-            return False
+            return f"its OriginPath is {self.origin.path}"
         bare = key.removeprefix(self.key_prefix)
         # Whether patterns meet the path as sent or decoded is not documented: either counts.
-        return any(map(self._leads_here, (f"/{bare}", *self.paths(key))))
+        if any(map(self._leads_here, (f"/{bare}", *self.paths(key)))):
+            return None
+        behavior = self._deciding(f"/{bare}")
+        return f"its behavior {behavior.pattern if behavior else ''} leads to another origin"
 
     def paths(self, key: str) -> tuple[str, ...]:
         """
