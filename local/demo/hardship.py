@@ -8,6 +8,8 @@ from http import HTTPStatus
 from random import Random
 from urllib.parse import quote
 
+import ada_url
+
 from local.demo import outside
 from local.demo.claims import Claims
 from local.demo.narration import Narrator
@@ -288,7 +290,10 @@ class Stage:
 
 def _urls_of(key: str) -> set[str]:
     """Tell what browsers send for *key*: from a link, and from a script that encodes segments."""
-    # A link cannot have a raw backslash: browsers take it for a slash.
-    link = path_of(key)
-    component = "/" + "/".join(quote(part, safe="!'()*~") for part in key.split("/"))
-    return {link, component}
+    # What ends a path or begins an escape must be written so; all else a link may have raw. Only a
+    # raw backslash would be taken for a slash.
+    link = key.replace("%", "%25").replace("#", "%23").replace("?", "%3F").replace("\\", "%5C")
+    component = "/".join(quote(part, safe="!'()*~") for part in key.split("/"))
+    # A parser strips what surrounds an address: a link to such a name has it encoded.
+    links = {link.replace(" ", "%20"), component}
+    return {ada_url.URL(f"https://viewer.example/{href}").pathname for href in links}

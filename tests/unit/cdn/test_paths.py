@@ -1,6 +1,10 @@
 """The path of a key is the one that CloudFront matches with what browsers send."""
 
+from urllib.parse import unquote
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cdn import paths
 
@@ -24,6 +28,13 @@ class TestOfKey:
         What RFC 1738 calls unsafe is encoded, and nothing else.
         """
         assert path == paths.of_key(key)
+
+    @given(st.text(min_size=1))
+    def test_round_trip(self, key):
+        """
+        Decoded, every form of a key's path is the key.
+        """
+        assert {unquote(path) for path in paths.forms(key, both=True)} == {f"/{key}"}
 
 
 class TestWhyNot:
