@@ -71,10 +71,21 @@ def session(*, access_key: str, region: str = REGION) -> boto3.Session:
     )
 
 
-def client(session: boto3.Session, service: str, *, endpoint_url: str | None = None) -> Any:  # noqa: ANN401
-    """Make a client whose service is known only at run time, for which boto3 has no type."""
+def client(
+    session: boto3.Session,
+    service: str,
+    *,
+    endpoint_url: str | None = None,
+    attempts: int | None = None,
+) -> Any:  # noqa: ANN401
+    """
+    Make a client whose service is known only at run time, for which boto3 has no type.
+
+    It tries each call as often as boto3 does, or *attempts* times.
+    """
     make: Callable[..., Any] = session.client
-    return make(service, endpoint_url=endpoint_url)
+    config = Config(retries={"total_max_attempts": attempts}) if attempts else None
+    return make(service, endpoint_url=endpoint_url, config=config)
 
 
 def _send_to_targets(rule: Rule, event: dict[str, Any], *_: Any, **__: Any) -> None:

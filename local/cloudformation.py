@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -27,6 +28,8 @@ class Physical:
 
 _SUBSTITUTED = re.compile(r"\$\{(?P<literal>!)?(?P<name>[\w:]+)(?:\.(?P<attribute>[\w.]+))?\}")
 _NO_VALUE = object()
+# The type of a parameter whose value is the name of one in Parameter Store.
+_STORED = "AWS::SSM::Parameter::Value<"
 
 
 @dataclass(slots=True)
@@ -97,9 +100,21 @@ class Stack:
         if name in self.parameters:
             value = self.parameters[name]
             kind = str(self.plain["Parameters"][name]["Type"])
+            if kind.startswith(_STORED):
+                kind, value = kind.removeprefix(_STORED), self._stored(value)
             many = kind.startswith(("CommaDelimitedList", "List<"))
             return value.split(",") if many else value
         return self._physical(name).ref
+
+    def _stored(self, name: str) -> str:
+        """Read a parameter of Parameter Store; AWS's own are not here, and stand for themselves."""
+        if name.startswith("/aws/service/"):
+            return name
+        ssm = self.client("ssm")
+        try:
+            return str(ssm.get_parameter(Name=name)["Parameter"]["Value"])
+        except ssm.exceptions.ParameterNotFound:
+            raise TemplateError(f"Parameter Store has no {name}") from None
 
     def _attribute(self, name: str, attribute: str) -> str:
         try:
@@ -175,6 +190,10 @@ class Stack:
         """Represent what is not created, without resolving what it refers to itself."""
         properties = self.plain["Resources"][logical_id].get("Properties", {})
         name = f"{self.name}-{logical_id}"
+        if kind == "AWS::ApiGatewayV2::Api":
+            api_id = hashlib.sha256(name.encode()).hexdigest()[:10]
+            endpoint = f"https://{api_id}.execute-api.{REGION}.amazonaws.com"
+            return Physical(api_id, {"ApiEndpoint": endpoint, "ApiId": api_id})
         for key in ("FunctionName", "LayerName", "RoleName", "Name"):
             if isinstance(properties.get(key), str):
                 name = properties[key]
@@ -274,6 +293,31 @@ def _key(client: Client, _name: str, properties: Mapping[str, Any]) -> Physical:
     return Physical(made["KeyId"], {"Arn": made["Arn"], "KeyId": made["KeyId"]})
 
 
+def _secret(client: Client, name: str, properties: Mapping[str, Any]) -> Physical:
+    about = _given(properties, "Description KmsKeyId SecretString")
+    generate = properties.get("GenerateSecretString")
+    if generate is not None:
+        about["SecretString"] = _generated(client, generate)
+    made = client("secretsmanager").create_secret(Name=properties.get("Name", name), **about)
+    return Physical(made["ARN"], {"Id": made["ARN"]})
+
+
+def _generated(client: Client, about: Mapping[str, Any]) -> str:
+    template, key = about.get("SecretStringTemplate"), about.get("GenerateStringKey")
+    asked = {
+        k: v for k, v in about.items() if k not in {"SecretStringTemplate", "GenerateStringKey"}
+    }
+    password = client("secretsmanager").get_random_password(**asked)["RandomPassword"]
+    return json.dumps({**json.loads(template), key: password}) if template else str(password)
+
+
+def _parameter(client: Client, name: str, properties: Mapping[str, Any]) -> Physical:
+    about = _given(properties, "AllowedPattern DataType Description Tier Type Value")
+    name = properties.get("Name", name)
+    client("ssm").put_parameter(Name=name, **about)
+    return Physical(name, {"Type": about["Type"], "Value": about["Value"]})
+
+
 # By the resource's type: given clients, the name that CloudFormation would make up, and resolved
 # properties. What nobody reads here (tags, encryption, backups) is not passed on.
 CREATORS: Mapping[str, Callable[[Client, str, Mapping[str, Any]], Physical]] = {
@@ -285,4 +329,6 @@ CREATORS: Mapping[str, Callable[[Client, str, Mapping[str, Any]], Physical]] = {
     "AWS::SNS::Topic": _topic,
     "AWS::SQS::Queue": _queue,
     "AWS::SQS::QueuePolicy": _queue_policy,
+    "AWS::SSM::Parameter": _parameter,
+    "AWS::SecretsManager::Secret": _secret,
 }

@@ -46,10 +46,66 @@ class Function:
     layers: tuple[Path, ...] = ()
     queues: tuple[QueueTrigger, ...] = ()
     schedules: tuple[ScheduleTrigger, ...] = ()
+    # Whether a layer of its own brings the Parameters and Secrets extension.
+    secrets_extension: bool = False
 
     @property
     def arn(self) -> str:
         return f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{self.physical_name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authorizer:
+    """
+    A JWT authorizer: whose tokens, for whom, and where a request has them.
+
+    *identity_source* is an expression such as `$request.header.Authorization`.
+    """
+
+    issuer: str
+    audience: tuple[str, ...]
+    identity_source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpRoute:
+    """
+    Which requests ring a function, and who may send them; without *authorizer* anybody.
+
+    *key* is `POST /path`, `ANY /path/{proxy+}` or `$default`. A token needs one of *scopes*,
+    unless there are none.
+    """
+
+    key: str
+    function: Function
+    authorizer: Authorizer | None = None
+    scopes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cors:
+    """What an HTTP API lets pages of other origins do."""
+
+    allow_origins: tuple[str, ...] = ()
+    allow_methods: tuple[str, ...] = ()
+    allow_headers: tuple[str, ...] = ()
+    expose_headers: tuple[str, ...] = ()
+    allow_credentials: bool = False
+    max_age_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpApi:
+    """An HTTP API, at its stage `$default`."""
+
+    logical_id: str
+    api_id: str
+    routes: tuple[HttpRoute, ...]
+    cors: Cors | None = None
+
+    @property
+    def host(self) -> str:
+        return f"{self.api_id}.execute-api.{REGION}.amazonaws.com"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

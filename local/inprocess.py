@@ -19,12 +19,13 @@ from typing import Any, Protocol
 
 import boto3
 
-from local import aws
+from local import aws, secrets_extension
 from local.clock import VirtualClock
 from local.cloudfront import CloudFront, doors
 from local.faults import Crash, Faults
 from local.function import Function, Outcome
 from local.sandboxes import lambda_environment
+from local.secrets_extension import SecretsExtension
 
 Handler = Callable[[Any, Any], Any]
 
@@ -115,6 +116,11 @@ def connected(*, faults: Faults, cloudfront: CloudFront, clock: VirtualClock) ->
         boto3.DEFAULT_SESSION = default
 
 
+@cache
+def _extension_client(service: str) -> Any:  # noqa: ANN401
+    return aws.client(_session(_INSIDE), service, attempts=1)
+
+
 class Context(Protocol):
     """What a handler is given beside the event."""
 
@@ -156,6 +162,7 @@ class InProcess:
     clock: VirtualClock
     random: random.Random
     _logs: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    _extensions: dict[str, tuple[SecretsExtension, int]] = field(default_factory=dict)
 
     def logs(self, name: str) -> list[str]:
         return self._logs[name]
@@ -166,6 +173,26 @@ class InProcess:
         if missing:
             raise NoHandlerError(", ".join(sorted(missing)))
 
+    @contextmanager
+    def extended(self, functions: Sequence[Function]) -> Iterator[None]:
+        """Let those of *functions* that have the extension for secrets reach it meanwhile."""
+        for function in functions:
+            if function.secrets_extension:
+                extension = SecretsExtension(
+                    lambda_environment(function, access_key=_INSIDE),
+                    client=_extension_client,
+                    now=self.clock.now,
+                )
+                # Handlers are called when their modules are long imported.
+                extension.ready = True
+                self._extensions[function.name] = extension, extension.start()
+        try:
+            yield
+        finally:
+            for extension, _ in self._extensions.values():
+                extension.stop()
+            self._extensions.clear()
+
     def invoke(self, function: Function, event: Mapping[str, Any]) -> Future[Outcome]:
         done: Future[Outcome] = Future()
         done.set_result(self._call(function, json.loads(json.dumps(event))))
@@ -174,6 +201,9 @@ class InProcess:
     def _call(self, function: Function, event: Any) -> Outcome:  # noqa: ANN401
         world = _SWITCHBOARD.current()
         environment = lambda_environment(function, access_key=_INSIDE)
+        extension, port = self._extensions.get(function.name, (None, 0))
+        if extension:
+            environment[secrets_extension.PORT] = str(port)
         context = _LambdaContext(
             function_name=function.physical_name,
             invoked_function_arn=function.arn,
@@ -192,7 +222,11 @@ class InProcess:
                 contextlib.redirect_stdout(printed),
                 contextlib.redirect_stderr(printed),
             ):
-                answer = self.handlers[function.name](event, context)
+                try:
+                    answer = self.handlers[function.name](event, context)
+                finally:
+                    if extension:
+                        extension.check_caller()
                 return Outcome(answer=json.loads(json.dumps(answer)))
         except (Crash, SystemExit) as end:
             printed.write(f"crashed {end}\n")

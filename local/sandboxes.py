@@ -21,11 +21,14 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import IO, Any, Self, cast
 
+from local import aws, secrets_extension
 from local.function import REGION, Function, Outcome
 from local.runtime_api import Invocation, RuntimeApi, Sign
+from local.secrets_extension import SecretsExtension
 
 _INSTALLED = Path(__file__).parents[1] / ".venv" / "functions" / "bin" / "python"
 _RUNTIME = Path(__file__).parent / "runtime"
@@ -114,11 +117,13 @@ class _Sandbox:
         command: list[str],
         environment: Mapping[str, str],
         api: RuntimeApi,
+        extension: SecretsExtension | None,
         stack_fd: int,
         log: _Log,
     ) -> None:
         self.function = function
         self._api = api
+        self._extension = extension
         self._log = log
         self.process = subprocess.Popen(
             command,
@@ -147,6 +152,8 @@ class _Sandbox:
             _InitError: It never asked.
         """
         self._await_ready()
+        if self._extension:
+            self._extension.ready = True
         timeout_s = self.function.timeout_s
         self._api.hand_out(
             Invocation(
@@ -183,6 +190,8 @@ class _Sandbox:
         """Kill it, and let go of what it held here."""
         self.kill()
         self._api.close()
+        if self._extension:
+            self._extension.stop()
         self._reader.join()
 
     def unread(self) -> bool:
@@ -368,12 +377,15 @@ class Sandboxes:
                 raise RuntimeError("the stack is closed")
             access_key = f"ASIALOCAL{next(self._numbers):011d}"
             api = RuntimeApi()
+            environment = self._environment(function, access_key, api.address)
+            extension = self._extension(function, access_key, environment)
             sandbox = _Sandbox(
                 function,
                 # -s: no packages of the user's. -u: nothing written is lost in a crash.
                 command=[str(self._python), "-s", "-u", "-m", "awslambdaric", function.handler],
-                environment=self._environment(function, access_key, api.address),
+                environment=environment,
                 api=api,
+                extension=extension,
                 stack_fd=self._stack_fd,
                 log=pool.log,
             )
@@ -389,6 +401,22 @@ class Sandboxes:
         # By whoever comes first: the stack may be closing while its invocations end.
         if keys:
             sandbox.close()
+
+    def _extension(
+        self, function: Function, access_key: str, environment: dict[str, str]
+    ) -> SecretsExtension | None:
+        """Start the function's extension, if it has one, and tell it where."""
+        if not function.secrets_extension:
+            return None
+        session = aws.session(access_key=access_key)
+
+        @cache
+        def client(service: str) -> Any:  # noqa: ANN401
+            return aws.client(session, service, endpoint_url=self._endpoint_url, attempts=1)
+
+        extension = SecretsExtension(environment, client=client, now=self._now)
+        environment[secrets_extension.PORT] = str(extension.start())
+        return extension
 
     def _environment(self, function: Function, access_key: str, api: str) -> dict[str, str]:
         orders = {

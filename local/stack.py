@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +20,21 @@ from local.cloudfront import CloudFront, Lags, Quotas, doors
 from local.edge import Edge, EdgeServer, s3_objects
 from local.faults import Faults
 from local.function import Function, Outcome
+from local.http_api import Fetch, HttpApis
+from local.loopback import Server
 from local.pollers import Delivery, Pollers
 from local.sandboxes import Sandboxes, functions_python
 from local.template import Deployment
 from local.world import Invocation, World, recorded
 
+# Requests beyond that wait for each other.
+_ASKED_AT_ONCE = 5
 # An inline stack starts at the same moment each time.
 _INLINE_START = datetime(2026, 11, 22, 8, tzinfo=UTC)
+
+
+def _nothing(_url: str) -> None:
+    """Know no issuer of tokens."""
 
 
 @contextmanager
@@ -38,12 +46,14 @@ def embedded(
     delivery: Delivery | None = None,
     lags: Lags | None = None,
     quotas: Quotas | None = None,
+    fetch: Fetch = _nothing,
     start: datetime | None = None,
     seed: int = 0,
 ) -> Iterator[World]:
     """
     Run the template at *path* whole: AWS behind HTTP, each function in processes of its own.
 
+    *fetch* gives the documents of those who issue tokens for HTTP APIs, by their URLs.
     *python* runs the functions: by default what FUNCTIONS_PYTHON names, or the environment that
     `make` installs for them. Everything listens on 127.0.0.1, and ends with this process.
     """
@@ -86,10 +96,22 @@ def embedded(
             return threads.submit(sandboxes.invoke, function, event)
 
         invocations: list[Invocation] = []
+        apis = HttpApis(
+            deployment.apis,
+            invoke=recorded(invoke, invocations, clock),
+            now=clock.now,
+            fetch=fetch,
+            random=chance,
+        )
         yield World(
             clock=clock,
             cloudfront=cloudfront,
             edge=edge,
+            apis=apis,
+            api_urls={
+                api.logical_id: stack.enter_context(Server(partial(apis.handle, host=api.host))).url
+                for api in deployment.apis
+            },
             faults=faults,
             deployment=deployment,
             pollers=Pollers(
@@ -118,11 +140,14 @@ def inline(
     delivery: Delivery | None = None,
     lags: Lags | None = None,
     quotas: Quotas | None = None,
+    fetch: Fetch = _nothing,
     start: datetime = _INLINE_START,
     seed: int = 0,
 ) -> Iterator[World]:
     """
     Run the template at *path* in this thread alone: *handlers* by the functions' names.
+
+    *fetch* gives the documents of those who issue tokens for HTTP APIs, by their URLs.
 
     Everything is the same at each run with the same *seed*: the clock moves a millisecond with
     each call to AWS, by what is slept, and by the jumps of `run`, but not by itself.
@@ -141,10 +166,18 @@ def inline(
         faults.restart()
         functions = inprocess.InProcess(handlers, clock=clock, random=chance)
         functions.check(deployment.functions)
+        stack.enter_context(functions.extended(deployment.functions))
         invocations: list[Invocation] = []
         yield World(
             clock=clock,
             cloudfront=cloudfront,
+            apis=HttpApis(
+                deployment.apis,
+                invoke=recorded(functions.invoke, invocations, clock),
+                now=clock.now,
+                fetch=fetch,
+                random=chance,
+            ),
             edge=Edge(cloudfront, origin=s3_objects(client("s3")), now=clock.now),
             faults=faults,
             deployment=deployment,
@@ -178,5 +211,6 @@ class _Callers:
 
 
 def _most_at_once(deployment: Deployment) -> int:
-    """Count the pollers, and one ring of a schedule for each function."""
-    return sum(1 + sum(q.concurrency for q in f.queues) for f in deployment.functions)
+    """Count the pollers, one ring of a schedule for each function, and requests to each route."""
+    asked = sum(_ASKED_AT_ONCE * len(api.routes) for api in deployment.apis)
+    return asked + sum(1 + sum(q.concurrency for q in f.queues) for f in deployment.functions)

@@ -18,13 +18,27 @@ from samtranslator.translator.translator import Translator
 
 from local import aws
 from local.cloudformation import Client, Stack, TemplateError
-from local.function import ACCOUNT, REGION, Function, QueueTrigger, ScheduleTrigger
+from local.function import (
+    ACCOUNT,
+    REGION,
+    Authorizer,
+    Cors,
+    Function,
+    HttpApi,
+    HttpRoute,
+    QueueTrigger,
+    ScheduleTrigger,
+)
 
 # The translator takes code from S3 only, so folders go through it as keys of this bucket.
 _HERE = "s3://here/"
 _FUNCTION, _MAPPING = "AWS::Lambda::Function", "AWS::Lambda::EventSourceMapping"
 _LAYER, _RULE = "AWS::Lambda::LayerVersion", "AWS::Events::Rule"
 _SCHEDULE = "AWS::Scheduler::Schedule"
+_API, _STAGE = "AWS::ApiGatewayV2::Api", "AWS::ApiGatewayV2::Stage"
+# In an API's OpenAPI document; other keys of a path are methods in lower case.
+_ANY = "x-amazon-apigateway-any-method"
+_INVOKED = re.compile(r"/functions/(?P<arn>arn:[^/]+)/invocations$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +46,7 @@ class Deployment:
     """What became of a template; *absent* names the resources that were not created."""
 
     functions: tuple[Function, ...]
+    apis: tuple[HttpApi, ...]
     outputs: Mapping[str, str]
     resources: Mapping[str, str]
     absent: tuple[str, ...]
@@ -50,8 +65,10 @@ def deploy(
     plain = json.loads(_translated(text, tuple(sorted(values.items()))))
     stack = Stack(plain, values, stack_name, client)
     stack.create()
+    functions = tuple(_functions(stack, folder=path.resolve().parent))
     return Deployment(
-        functions=tuple(_functions(stack, folder=path.resolve().parent)),
+        functions=functions,
+        apis=tuple(_apis(stack, {function.arn: function for function in functions})),
         outputs=stack.outputs(),
         resources={logical_id: made.ref for logical_id, made in stack.made.items()},
         absent=tuple(sorted(set(plain["Resources"]) - set(stack.made))),
@@ -177,8 +194,9 @@ def _functions(stack: Stack, *, folder: Path) -> Iterator[Function]:
                 name: _as_text(value)
                 for name, value in about.get("Environment", {}).get("Variables", {}).items()
             },
-            # A layer that is another stack's has no folder here.
+            # A layer that is not this template's has no folder here. The suite needs just one.
             layers=tuple(layers[layer] for layer in about.get("Layers", []) if layer in layers),
+            secrets_extension=not set(about.get("Layers", [])) <= set(layers),
             queues=tuple(
                 _queue(name, mapping)
                 for name, mapping in mappings.items()
@@ -231,3 +249,82 @@ def _schedules(stack: Stack) -> Mapping[str, list[ScheduleTrigger]]:
                     )
                 )
     return found
+
+
+def _apis(stack: Stack, functions: Mapping[str, Function]) -> Iterator[HttpApi]:
+    """Read the HTTP APIs from the OpenAPI documents that SAM makes; *functions* by their ARNs."""
+    stages = list(_of(stack, _STAGE).values())
+    for logical_id, about in _of(stack, _API).items():
+        api_id = stack.resolve({"Ref": logical_id})
+        names = {stage["StageName"] for stage in stages if stage["ApiId"] == api_id}
+        if names != {"$default"} or "Body" not in about:
+            raise TemplateError(f"{logical_id}: only SAM's HTTP APIs are emulated, at $default")
+        body = about["Body"]
+        schemes = body.get("components", {}).get("securitySchemes", {})
+        authorizers = {
+            name: _authorizer(name, scheme.get("x-amazon-apigateway-authorizer", {}))
+            for name, scheme in schemes.items()
+        }
+        yield HttpApi(
+            logical_id=logical_id,
+            api_id=api_id,
+            routes=tuple(
+                _route(path, method, route, authorizers=authorizers, functions=functions)
+                for path, methods in body["paths"].items()
+                for method, route in methods.items()
+            ),
+            cors=_cors(body.get("x-amazon-apigateway-cors")),
+        )
+
+
+def _authorizer(name: str, about: Mapping[str, Any]) -> Authorizer:
+    source = about.get("identitySource", "")
+    if about.get("type") != "jwt" or not re.fullmatch(_IDENTITY_SOURCE, source):
+        raise TemplateError(f"{name}: only JWT authorizers are emulated, with one identity source")
+    return Authorizer(
+        issuer=about["jwtConfiguration"]["issuer"],
+        audience=tuple(about["jwtConfiguration"]["audience"]),
+        identity_source=source,
+    )
+
+
+_IDENTITY_SOURCE = r"\$request\.(header|querystring)\.[^.]+"
+
+
+def _route(
+    path: str,
+    method: str,
+    about: Mapping[str, Any],
+    *,
+    authorizers: Mapping[str, Authorizer],
+    functions: Mapping[str, Function],
+) -> HttpRoute:
+    key = path if path == "$default" else f"{'ANY' if method == _ANY else method.upper()} {path}"
+    integration = about.get("x-amazon-apigateway-integration", {})
+    invoked = _INVOKED.search(str(integration.get("uri")))
+    function = functions.get(invoked["arn"]) if invoked else None
+    if function is None or integration.get("payloadFormatVersion") != "2.0":
+        raise TemplateError(f"{key}: only functions are emulated, with payload format 2.0")
+    # Each is a mapping of one authorizer's name to scopes.
+    ((name, scopes),) = (about.get("security") or [{"NONE": []}])[0].items()
+    if name != "NONE" and name not in authorizers:
+        raise TemplateError(f"{key}: there is no authorizer {name} here")
+    return HttpRoute(
+        key=key,
+        function=function,
+        authorizer=authorizers.get(name),
+        scopes=tuple(scopes),
+    )
+
+
+def _cors(about: Mapping[str, Any] | None) -> Cors | None:
+    if about is None:
+        return None
+    return Cors(
+        allow_origins=tuple(about.get("allowOrigins", [])),
+        allow_methods=tuple(about.get("allowMethods", [])),
+        allow_headers=tuple(about.get("allowHeaders", [])),
+        expose_headers=tuple(about.get("exposeHeaders", [])),
+        allow_credentials=bool(about.get("allowCredentials", False)),
+        max_age_s=about.get("maxAge"),
+    )

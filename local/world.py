@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from local.clock import VirtualClock
@@ -12,6 +12,7 @@ from local.cloudfront import CloudFront
 from local.edge import Edge
 from local.faults import Faults
 from local.function import Function, Outcome
+from local.http_api import HttpApis
 from local.pollers import Delivery, Invoke, Pollers
 from local.s3_events import Expire
 from local.template import Deployment
@@ -44,8 +45,12 @@ class World:
             Gives what a function wrote, by its name.
         invocations:
             In the order of their ends.
+        apis:
+            Answers requests to the stack's HTTP APIs, each at once and in the caller's thread.
         edge_url:
             Where the edge listens; empty for an inline stack, whose edge is asked directly.
+        api_urls:
+            Where each HTTP API listens, by its logical id; empty for an inline stack.
         processes:
             Names the functions' processes that run now, by their ids.
 
@@ -57,11 +62,13 @@ class World:
     faults: Faults
     deployment: Deployment
     pollers: Pollers
+    apis: HttpApis
     invocations: list[Invocation]
     client: Callable[[str], Any]
     expire: Expire
     logs: Callable[[str], list[str]]
     edge_url: str = ""
+    api_urls: Mapping[str, str] = field(default_factory=dict)
     processes: Callable[[], list[int]] = list
 
     @property
@@ -81,7 +88,8 @@ class World:
         Drive the stack until *until* holds or *limit_s* virtual seconds have passed.
 
         Returns whether it holds. Only here is anything delivered, and does the clock jump: when
-        nothing can be received and no function runs. On return no function runs.
+        nothing can be received and no function runs. On return no function runs, but for what
+        somebody asks an HTTP API meanwhile.
 
         Raises:
             BrokenFunctionError: A function cannot start; said once for each.
@@ -96,8 +104,9 @@ class World:
                 self._await_running()
                 return until is not None and until()
             self.pollers.start()
-            if self.pollers.in_flight:
-                self._finish(wait(self.pollers.in_flight, return_when=FIRST_COMPLETED).done)
+            running = [*self.pollers.in_flight, *self.apis.in_flight]
+            if running:
+                self._finish(wait(running, return_when=FIRST_COMPLETED).done)
             else:
                 self._jump(deadline)
 
@@ -111,8 +120,8 @@ class World:
         self.clock.jump_to(max(due_at, self.clock.now()) + _JUST_AFTER_S)
 
     def _await_running(self) -> None:
-        while self.pollers.in_flight:
-            self._finish(wait(self.pollers.in_flight).done)
+        while running := [*self.pollers.in_flight, *self.apis.in_flight]:
+            self._finish(wait(running).done)
 
     def _finish(self, done: set[Future[Outcome]]) -> None:
         # In the order of their beginning, which does not depend on threads.

@@ -1,5 +1,7 @@
 """References, functions and conditions of a template come to what CloudFormation makes of them."""
 
+import json
+import re
 from functools import cache
 from typing import Any
 
@@ -200,3 +202,92 @@ class TestCreate:
         assert made.made.keys() == {"Key", "Topic", "Work", "Policy", "Bus", "Ear"}
         client("sns").publish(TopicArn=made.made["Topic"].ref, Message="m")
         assert aws.queues_of_account().size(made.made["Work"].ref) == 1
+
+    def test_secret(self):
+        """
+        A secret is referred to by its ARN, and holds what the template says or asks to make up.
+        """
+        made = stack(
+            Resources={
+                "Said": {
+                    "Type": "AWS::SecretsManager::Secret",
+                    "Properties": {"SecretString": {"Ref": "Word"}},
+                },
+                "MadeUp": {
+                    "Type": "AWS::SecretsManager::Secret",
+                    "Properties": {
+                        "GenerateSecretString": {
+                            "SecretStringTemplate": '{"user": "ada"}',
+                            "GenerateStringKey": "password",
+                            "PasswordLength": 12,
+                        }
+                    },
+                },
+            }
+        )
+
+        made.create()
+
+        said, made_up = (
+            client("secretsmanager").get_secret_value(SecretId=made.made[name].ref)["SecretString"]
+            for name in ("Said", "MadeUp")
+        )
+        assert said == "hello"
+        assert json.loads(made_up)["user"] == "ada"
+        assert len(json.loads(made_up)["password"]) == 12
+
+    def test_parameter(self):
+        """
+        A parameter is referred to by its name.
+        """
+        properties = {"Type": "String", "Value": {"Ref": "Word"}}
+        made = stack(Resources={"Own": {"Type": "AWS::SSM::Parameter", "Properties": properties}})
+
+        made.create()
+
+        assert made.resolve({"Fn::GetAtt": "Own.Value"}) == "hello"
+        found = client("ssm").get_parameter(Name=made.made["Own"].ref)["Parameter"]
+        assert found["Value"] == "hello"
+
+
+class TestParameterStore:
+    def asked(self, name, kind="String"):
+        parameters = {"Asked": {"Type": f"AWS::SSM::Parameter::Value<{kind}>"}}
+        plain = {"Parameters": parameters, "Resources": {}}
+        return Stack(plain, {"Asked": name}, "stack", client).resolve({"Ref": "Asked"})
+
+    def test_value(self):
+        """
+        A parameter may be the name of one in Parameter Store, whose value counts.
+        """
+        client("ssm").put_parameter(Name="/own", Type="String", Value="a,b")
+
+        assert self.asked("/own") == "a,b"
+        assert self.asked("/own", "List<String>") == ["a", "b"]
+
+    def test_missing(self):
+        """
+        A name of nothing is an error.
+        """
+        with pytest.raises(TemplateError, match="Parameter Store has no /none"):
+            self.asked("/none")
+
+    def test_public(self):
+        """
+        AWS's own parameters are not here, and stand for themselves.
+        """
+        assert self.asked("/aws/service/some/layer") == "/aws/service/some/layer"
+
+
+class TestHttpApi:
+    def test_name(self):
+        """
+        An HTTP API has an id as AWS makes them, the same at each deployment, and its endpoint.
+        """
+        made = stack(Resources={"Api": {"Type": "AWS::ApiGatewayV2::Api"}})
+
+        api_id = made.resolve({"Ref": "Api"})
+
+        assert re.fullmatch("[a-z0-9]{10}", api_id)
+        endpoint = f"https://{api_id}.execute-api.us-east-1.amazonaws.com"
+        assert made.resolve({"Fn::GetAtt": "Api.ApiEndpoint"}) == endpoint

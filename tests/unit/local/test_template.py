@@ -11,7 +11,7 @@ from moto import mock_aws
 
 from local import aws, template
 from local.cloudformation import TemplateError
-from local.function import Function, ScheduleTrigger
+from local.function import Authorizer, Cors, Function, ScheduleTrigger
 from local.template import Deployment
 
 TOY = Path(__file__).parents[2] / "local" / "toy" / "template.yaml"
@@ -247,6 +247,181 @@ class TestTriggers:
                 "          Properties:\n"
                 "            Pattern: {source: [aws.s3]}",
             )
+
+
+class TestHttpApis:
+    ISSUER = "https://identity.example"
+
+    @pytest.fixture
+    def api(self, deploy):
+        (api,) = deploy(parameters={"Issuer": self.ISSUER}).apis
+        return api
+
+    @pytest.fixture
+    def refused(self, changed):
+        """
+        Deploy with one piece of the template replaced, and tell why that is refused.
+        """
+
+        def do(old, new, why):
+            with pytest.raises(TemplateError, match=why):
+                changed(old, new, Issuer=self.ISSUER)
+
+        return do
+
+    def test_name(self, api):
+        """
+        An API has the name that the template's references give it.
+        """
+        assert api.logical_id == "Api"
+        assert api.host == f"{api.api_id}.execute-api.us-east-1.amazonaws.com"
+
+    def test_routes(self, api):
+        """
+        Each event of a function is a route to it.
+        """
+        routes = {route.key: route.function.name for route in api.routes}
+
+        assert routes == {
+            "GET /open": "greet",
+            "GET /word": "greet",
+            "ANY /things/{proxy+}": "greet",
+        }
+
+    def test_authorizer(self, api):
+        """
+        A route has the API's authorizer and its own scopes, unless it says that it is open.
+        """
+        viewers = Authorizer(
+            issuer=self.ISSUER,
+            audience=("toy",),
+            identity_source="$request.header.Authorization",
+        )
+
+        asked = {route.key: (route.authorizer, route.scopes) for route in api.routes}
+
+        assert asked == {
+            "GET /open": (None, ()),
+            "GET /word": (viewers, ()),
+            "ANY /things/{proxy+}": (viewers, ("write",)),
+        }
+
+    def test_cors(self, api):
+        """
+        What other origins may do is read.
+        """
+        assert api.cors == Cors(
+            allow_origins=("https://www.example.org",),
+            allow_methods=("GET", "POST"),
+            allow_headers=("authorization",),
+            allow_credentials=True,
+            max_age_s=600,
+        )
+
+    def test_cors_for_all(self, changed):
+        """
+        The short form of CORS allows any origin.
+        """
+        text = TOY.read_text()
+        start, end = text.index("      CorsConfiguration:"), text.index("\n  Word:")
+
+        deployment = changed(text[start:end], "      CorsConfiguration: true\n", Issuer=self.ISSUER)
+
+        assert deployment.apis[0].cors == Cors(allow_origins=("*",))
+
+    def test_conditioned_away(self, deploy):
+        """
+        An API whose condition does not hold is not there.
+        """
+        assert deploy().apis == ()
+
+    def test_implicit(self, changed):
+        """
+        Events that name no API share one, which catches all where they say no more.
+        """
+        deployment = changed(
+            SCHEDULE,
+            "          Type: HttpApi",
+        )
+
+        (api,) = deployment.apis
+        assert api.logical_id == "ServerlessHttpApi"
+        assert api.cors is None
+        (route,) = api.routes
+        assert (route.key, route.function.name, route.authorizer) == ("$default", "count", None)
+
+    def test_default_scopes(self, changed):
+        """
+        An authorizer's scopes hold for routes that have none of their own.
+        """
+        deployment = changed(
+            "            JwtConfiguration:",
+            "            AuthorizationScopes: [read]\n            JwtConfiguration:",
+            Issuer=self.ISSUER,
+        )
+
+        scopes = {route.key: route.scopes for route in deployment.apis[0].routes}
+        assert scopes["GET /word"] == ("read",)
+        assert scopes["ANY /things/{proxy+}"] == ("write",)
+
+    def test_other_authorizer(self, refused):
+        """
+        An authorizer that is a function is refused.
+        """
+        refused(
+            "            IdentitySource: $request.header.Authorization\n"
+            "            JwtConfiguration:\n"
+            "              issuer: !Ref Issuer\n"
+            "              audience: [toy]\n",
+            "            FunctionArn: !GetAtt Count.Arn\n"
+            "            AuthorizerPayloadFormatVersion: 2.0\n",
+            "only JWT",
+        )
+
+    def test_other_source(self, refused):
+        """
+        So is a token that is looked for where it cannot be here.
+        """
+        refused("$request.header.Authorization", "$context.path", "identity source")
+
+    def test_other_payload(self, refused):
+        """
+        So is the old payload format.
+        """
+        refused(
+            "            Path: /word",
+            "            Path: /word\n            PayloadFormatVersion: '1.0'",
+            "payload format 2.0",
+        )
+
+    def test_other_stage(self, refused):
+        """
+        So is a stage of another name.
+        """
+        refused(
+            "      CorsConfiguration:",
+            "      StageName: v1\n      CorsConfiguration:",
+            "at .default",
+        )
+
+
+class TestExtension:
+    def test_foreign_layer(self, deploy):
+        """
+        A function with a layer that is not the template's has the extension for secrets.
+        """
+        deployment = deploy(parameters={"Issuer": "https://identity.example"})
+
+        assert named(deployment, "greet").secrets_extension
+        assert not named(deployment, "relay").secrets_extension
+
+    def test_own_layers(self, deploy):
+        """
+        Its other layers are found as ever.
+        """
+        deployment = deploy(parameters={"Issuer": "https://identity.example"})
+
+        assert named(deployment, "greet").layers == (TOY.parent / "layer",)
 
 
 class TestParameters:
