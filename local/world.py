@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from local.clock import VirtualClock
@@ -45,7 +46,10 @@ class World:
         invocations:
             In the order of their ends.
         edge_url:
-            Where the edge listens; empty for an inline stack, whose edge is asked directly.
+            Where the edge listens, and is the proxy to every https host; empty for an inline
+            stack, whose edge is asked directly.
+        edge_authority:
+            The file of what a viewer must trust to speak https with the edge.
         processes:
             Names the functions' processes that run now, by their ids.
 
@@ -62,6 +66,7 @@ class World:
     expire: Expire
     logs: Callable[[str], list[str]]
     edge_url: str = ""
+    edge_authority: Path | None = None
     processes: Callable[[], list[int]] = list
 
     @property
