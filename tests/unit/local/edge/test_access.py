@@ -244,6 +244,18 @@ class TestDenied:
         """
         assert ask(parameters(**changes)) == DENIED
 
+    def test_one_spelling(self, ask, parameters):
+        """
+        The bits that base64 leaves over are no other spelling of the same signature.
+        """
+        own = parameters(kind="rsa")
+        body, last = own["Signature"][:-3], own["Signature"][-3]
+        assert own["Signature"].endswith("__")
+        own["Signature"] = f"{body}{chr(ord(last) + 1)}__"
+
+        assert last in "AQgw"
+        assert ask(own) == MALFORMED_SIGNATURE
+
     @pytest.mark.parametrize("kind", ["rsa", "ecdsa"])
     def test_sha256_by_default(self, ask, parameters, kind):
         """
@@ -336,6 +348,15 @@ class TestPrecedence:
         own = parameters(custom())
 
         assert deny("expires=1&Expiress=2&policy=", cookies_of(own)) is None
+
+    def test_first_parameter(self, deny, parameters):
+        """
+        Of two parameters of one name the first counts.
+        """
+        good, other = query_of(parameters()), "Key-Pair-Id=K0"
+
+        assert deny(f"{good}&{other}") is None
+        assert deny(f"{other}&{good}") == UNKNOWN_KEY
 
     def test_first_cookie(self, deny, parameters):
         """

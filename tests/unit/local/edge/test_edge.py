@@ -472,6 +472,12 @@ class TestPrivate:
 
         assert seen == [200, 200, 403]
 
+    def test_scheme(self, private, signed):
+        """
+        What was signed for https does not open over http.
+        """
+        assert private.get(signed("/a.jpg"), scheme="http").status == 403
+
     def test_address(self, private, private_keys):
         """
         The viewer's address is that of the connection.

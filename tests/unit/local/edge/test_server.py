@@ -240,14 +240,18 @@ class TestEncrypted:
 
         assert refused.value.code == 403
 
-    def test_not_trusted(self, noting, site, capfd):
+    def test_not_trusted(self, site, capfd):
         """
         Who does not trust the authority goes, and the edge says nothing of it.
         """
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({"https": noting.url}))
-
-        with pytest.raises(urllib.error.URLError, match="CERTIFICATE_VERIFY_FAILED"):
-            opener.open(f"https://{site.host}/a.html", timeout=5)
+        before = set(threading.enumerate())
+        with EdgeServer(site.edge) as server:
+            proxy = urllib.request.ProxyHandler({"https": server.url})
+            opener = urllib.request.build_opener(proxy)
+            with pytest.raises(urllib.error.URLError, match="CERTIFICATE_VERIFY_FAILED"):
+                opener.open(f"https://{site.host}/a.html", timeout=5)
+        for thread in set(threading.enumerate()) - before:
+            thread.join(2)
 
         assert capfd.readouterr() == ("", "")
 
