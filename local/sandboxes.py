@@ -261,11 +261,13 @@ class Sandboxes:
         endpoint_url: str,
         now: Callable[[], float],
         random: random.Random,
+        outside: Mapping[str, str] | None = None,
         pure_client: bool = False,
     ) -> None:
         """
         Run *functions* by *python*, which has awslambdaric and what the layers install.
 
+        *outside* is what their environment says of the world beside AWS, such as a proxy.
         *pure_client* has the stand-in for awslambdaric's C client used everywhere.
         """
         if not python.exists():
@@ -274,6 +276,7 @@ class Sandboxes:
         self._endpoint_url = endpoint_url
         self._now = now
         self._random = random
+        self._outside = outside or {}
         self._pure_client = pure_client
         self._pools = {
             function.name: _Pool(
@@ -427,6 +430,7 @@ class Sandboxes:
         }
         return {
             **lambda_environment(function, access_key=access_key),
+            **self._outside,
             "AWS_ENDPOINT_URL": self._endpoint_url,
             "AWS_LAMBDA_RUNTIME_API": api,
             # Where no settings of the user's lie, such as ~/.aws.

@@ -88,6 +88,11 @@ def embedded(
                 endpoint_url=server.url,
                 now=clock.now,
                 random=chance,
+                # Every https host is the edge.
+                outside={
+                    "HTTPS_PROXY": edge_server.url,
+                    "SSL_CERT_FILE": str(edge_server.authority_path),
+                },
             )
         )
         callers.sandboxes = sandboxes
@@ -127,6 +132,7 @@ def embedded(
             expire=expire,
             logs=sandboxes.logs,
             edge_url=edge_server.url,
+            edge_authority=edge_server.authority_path,
             processes=sandboxes.processes,
         )
 

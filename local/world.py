@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from local.clock import VirtualClock
@@ -48,7 +49,10 @@ class World:
         apis:
             Answers requests to the stack's HTTP APIs, each at once and in the caller's thread.
         edge_url:
-            Where the edge listens; empty for an inline stack, whose edge is asked directly.
+            Where the edge listens, and is the proxy to every https host; empty for an inline
+            stack, whose edge is asked directly.
+        edge_authority:
+            The file of what a viewer must trust to speak https with the edge.
         api_urls:
             Where each HTTP API listens, by its logical id; empty for an inline stack.
         processes:
@@ -68,6 +72,7 @@ class World:
     expire: Expire
     logs: Callable[[str], list[str]]
     edge_url: str = ""
+    edge_authority: Path | None = None
     api_urls: Mapping[str, str] = field(default_factory=dict)
     processes: Callable[[], list[int]] = list
 

@@ -15,11 +15,17 @@ SMALL = string.ascii_lowercase + string.digits
 
 @dataclass(frozen=True, slots=True)
 class Lags:
-    """How long CloudFront takes, in seconds."""
+    """
+    How long CloudFront takes, in seconds.
+
+    How long a changed key group takes to reach the edges is not documented; `key_group_s` is a
+    guess, and the same for all edges at once.
+    """
 
     deployment_s: float = 180
     invalidation_effect_s: float = 5
     invalidation_completed_s: float = 20
+    key_group_s: float = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +37,12 @@ class Quotas:
     origins: int = 100
     behaviors: int = 75
     cache_policies: int = 20
+    response_headers_policies: int = 20
+    public_keys: int = 10
+    key_groups: int = 10
+    keys_per_group: int = 5
+    groups_per_behavior: int = 4
+    distributions_per_group: int = 100
     items_in_progress: int = 3_000
     wildcards_in_progress: int = 15
     # Not published; the stand-in refuses what could never fit into the quota above.
@@ -50,7 +62,8 @@ class Record:
     managed: bool = False
     # The moment when the newest configuration is everywhere.
     deployed_at: float = 0
-    # Configurations in the order in which the edges get them: (from when on, which).
+    # Configurations, or what else edges need, in the order in which the edges get them: (from
+    # when on, which). The first is with them at once.
     rollout: list[tuple[float, dict[str, Any]]] = field(default_factory=list)
     former_etags: set[str] = field(default_factory=set)
     tags: dict[str, str | None] = field(default_factory=dict)
@@ -113,6 +126,15 @@ class Account:
 
     def expect_change(self, moment: float) -> None:
         heapq.heappush(self._changes, moment)
+
+    def at_edges(self, record: Record) -> dict[str, Any]:
+        """Give what the edges have of a resource by now, to be read, not changed."""
+        now = self.now()
+        rollout = record.rollout
+        # What the edges have moved past is of no more use.
+        while len(rollout) > 1 and rollout[1][0] <= now:
+            del rollout[0]
+        return rollout[0][1]
 
     def next_change_at(self) -> float | None:
         now = self.now()

@@ -86,13 +86,8 @@ def _check_delete(account: Account, record: Record) -> None:
 
 
 def _summarise(account: Account, record: Record) -> dict[str, Any]:
-    kind = "managed" if record.managed else "custom"
-    return {"Type": kind, "CachePolicy": resources.body(account, CACHE_POLICY, record)}
-
-
-def _select(record: Record, parameters: dict[str, Any]) -> bool:
-    wanted = parameters.get("Type")
-    return wanted is None or (wanted == "managed") == record.managed
+    body = resources.body(account, CACHE_POLICY, record)
+    return {"Type": resources.kind(record), "CachePolicy": body}
 
 
 CACHE_POLICY = ResourceType(
@@ -111,7 +106,7 @@ CACHE_POLICY = ResourceType(
     check_delete=_check_delete,
     describe=lambda _account, record: resources.modified(record),
     summarise=_summarise,
-    select=_select,
+    select=resources.is_of_type,
 )
 
 

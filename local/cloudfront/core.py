@@ -1,18 +1,34 @@
 """The account as its callers see it: one call, and the views that an edge needs."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from random import Random
 from typing import Any
 
 from botocore.model import OperationNotFoundError
 
-from local.cloudfront import cachepolicies, distributions, invalidations, model, resources, tags
+from local.cloudfront import (
+    cachepolicies,
+    distributions,
+    invalidations,
+    keygroups,
+    model,
+    publickeys,
+    resources,
+    responseheaders,
+    tags,
+)
 from local.cloudfront.account import Account, InvalidationRecord, Lags, Quotas, Record
 from local.cloudfront.refusals import Refusal
 
-ROWS = (distributions.DISTRIBUTION, cachepolicies.CACHE_POLICY)
+ROWS = (
+    distributions.DISTRIBUTION,
+    cachepolicies.CACHE_POLICY,
+    responseheaders.RESPONSE_HEADERS_POLICY,
+    publickeys.PUBLIC_KEY,
+    keygroups.KEY_GROUP,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +46,8 @@ class CloudFront:
 
     Statuses are computed from *now*; nothing runs in the background. A new
     distribution is at the edges at once, an updated configuration when it is
-    deployed, each update in its turn.
+    deployed, each update in its turn. So it is with the keys of a key group,
+    after a time of their own; a new group has none at the edges until then.
     """
 
     def __init__(
@@ -44,7 +61,7 @@ class CloudFront:
         self._account = Account(
             now=now, random=random, lags=lags or Lags(), quotas=quotas or Quotas()
         )
-        self._operations = invalidations.OPERATIONS | tags.OPERATIONS
+        self._operations = invalidations.OPERATIONS | tags.OPERATIONS | keygroups.OPERATIONS
         for row in ROWS:
             self._operations |= resources.operations(row)
         self._lock = threading.RLock()
@@ -102,13 +119,25 @@ class CloudFront:
             record = self._account.of("CachePolicy").get(policy_id)
             return record.config if record else None
 
+    def response_headers_policy(self, policy_id: str) -> dict[str, Any] | None:
+        """Give a response headers policy's configuration, to be read, not changed."""
+        with self._lock:
+            record = self._account.of("ResponseHeadersPolicy").get(policy_id)
+            return record.config if record else None
+
+    def trusted_keys(self, key_group_id: str) -> Mapping[str, str]:
+        """
+        Give the public keys of a key group as the edges have them, PEM by id.
+
+        A group that was deleted has none.
+        """
+        with self._lock:
+            record = self._account.of("KeyGroup").get(key_group_id)
+            return self._account.at_edges(record) if record else {}
+
     def _view(self, record: Record) -> DistributionView:
-        now = self._account.now()
-        rollout = record.rollout
-        # What the edges have moved past is of no more use.
-        while len(rollout) > 1 and rollout[1][0] <= now:
-            del rollout[0]
-        return DistributionView(record.id, record.traits["DomainName"], rollout[0][1])
+        config = self._account.at_edges(record)
+        return DistributionView(record.id, record.traits["DomainName"], config)
 
 
 def _rank(view: DistributionView, name: str) -> int:

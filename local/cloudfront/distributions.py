@@ -59,6 +59,18 @@ def aliases(config: Config) -> list[str]:
     return [alias.lower() for alias in config["Aliases"].get("Items", ())]
 
 
+def trusted_groups(config: Config) -> list[str]:
+    """Name each key group that a behavior trusts once."""
+    named = (b["TrustedKeyGroups"].get("Items", ()) for b in behaviors(config))
+    return list(dict.fromkeys(group for groups in named for group in groups))
+
+
+def trusting(account: Account, group: str) -> list[Record]:
+    """Find the distributions whose configuration, deployed or not, trusts a key group."""
+    distributions = account.of("Distribution").values()
+    return [one for one in distributions if group in trusted_groups(one.config)]
+
+
 def _fill(sent: Config) -> Config:
     config = copied(sent)
     _add_missing(config, _CONFIG_DEFAULTS)
@@ -90,6 +102,7 @@ def _check(account: Account, config: Config, record: Record | None) -> None:
     origins |= {group["Id"] for group in config["OriginGroups"].get("Items", ())}
     for behavior in behaviors(config):
         _check_behavior(account, behavior, origins)
+    _check_groups_have_room(account, config, record)
 
 
 def _check_limits(account: Account, config: Config) -> None:
@@ -131,9 +144,42 @@ def _check_behavior(account: Account, behavior: Config, origins: set[str]) -> No
     ttls = [behavior[name] for name in ("MinTTL", "DefaultTTL", "MaxTTL") if name in behavior]
     if ttls != sorted(ttls):
         raise Refusal("InvalidTTLOrder", "The TTL order specified is not valid.")
-    for group in behavior["TrustedKeyGroups"].get("Items", ()):
+    headers = behavior.get("ResponseHeadersPolicyId")
+    if headers and headers not in account.of("ResponseHeadersPolicy"):
+        raise Refusal(
+            "NoSuchResponseHeadersPolicy", f"The response headers policy {headers} does not exist."
+        )
+    _check_trusted(account, behavior["TrustedKeyGroups"])
+
+
+def _check_trusted(account: Account, trusted: Config) -> None:
+    """
+    Refuse a list of key groups that CloudFront would not take.
+
+    Enabled says whether there is a key to sign with. What CloudFront makes of a list that
+    contradicts it is not documented; here it is refused.
+    """
+    groups = trusted.get("Items", [])
+    if trusted["Enabled"] != bool(groups):
+        raise Refusal("InvalidArgument", "Enabled must say whether there are trusted key groups.")
+    if len(groups) > account.quotas.groups_per_behavior:
+        raise Refusal(
+            "TooManyKeyGroupsAssociatedToDistribution",
+            f"A cache behavior may trust at most {account.quotas.groups_per_behavior} key groups.",
+        )
+    for group in groups:
         if group not in account.of("KeyGroup"):
             raise Refusal("TrustedKeyGroupDoesNotExist", f"The key group {group} does not exist.")
+
+
+def _check_groups_have_room(account: Account, config: Config, record: Record | None) -> None:
+    for group in trusted_groups(config):
+        others = [other for other in trusting(account, group) if other is not record]
+        if len(others) >= account.quotas.distributions_per_group:
+            raise Refusal(
+                "TooManyDistributionsAssociatedToKeyGroup",
+                f"As many distributions as may be trust the key group {group}.",
+            )
 
 
 def _check_delete(account: Account, record: Record) -> None:
@@ -173,12 +219,14 @@ def _in_progress(account: Account, record: Record) -> int:
 
 
 def _active_key_groups(account: Account, record: Record) -> dict[str, Any]:
+    """
+    Name the keys of all trusted groups as the account has them, before the edges do.
+
+    Whether CloudFront's own answer leads or follows its edges is not documented; nor whether a
+    changed key group makes the status of a distribution InProgress: here it does not.
+    """
     groups = account.of("KeyGroup")
-    trusted = {
-        group: groups[group].config["Items"]
-        for behavior in behaviors(record.config)
-        for group in behavior["TrustedKeyGroups"].get("Items", ())
-    }
+    trusted = {group: groups[group].config["Items"] for group in trusted_groups(record.config)}
     if not trusted:
         return {"Enabled": False, "Quantity": 0}
     items = [
@@ -218,5 +266,5 @@ DISTRIBUTION = ResourceType(
     begin=_begin,
     describe=_describe,
     summarise=_summarise,
-    deploys=True,
+    lag=lambda lags: lags.deployment_s,
 )

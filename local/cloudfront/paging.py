@@ -20,7 +20,7 @@ def page(
     place: Callable[[T], int],
     marked: int | None,
     identify: Callable[[T], str],
-    present: Callable[[T], dict[str, Any]],
+    present: Callable[[T], dict[str, Any] | str],
 ) -> dict[str, Any]:
     """
     Answer *operation* with the entries that follow the marker.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from local.cloudfront import model, paging
-from local.cloudfront.account import Account, Record, copied, timestamp
+from local.cloudfront.account import Account, Lags, Record, copied, timestamp
 from local.cloudfront.refusals import Refusal
 
 Config = dict[str, Any]
@@ -25,13 +25,19 @@ class ResourceType:
         once:
             What only one resource of this type may say, such as its name.
         fill:
-            Adds what CloudFront adds to a configuration that was sent.
+            Adds what CloudFront adds to a configuration that was sent, or refuses
+            what it cannot read.
         check:
             Refuses a configuration; the record is the one that it would replace.
         check_delete:
             Refuses a deletion, of a resource in use for instance.
         begin:
             Gives a new record its traits.
+        lag:
+            How long the edges wait for a change, in seconds; None where they read
+            what the account has.
+        at_edges:
+            What of a record the edges wait for.
         describe:
             The members that the resource has beside its id and configuration.
         summarise:
@@ -56,7 +62,8 @@ class ResourceType:
     fill: Callable[[Config], Config] = copied
     begin: Callable[[Account, Record], None] = lambda _account, _record: None
     select: Callable[[Record, dict[str, Any]], bool] = lambda _record, _parameters: True
-    deploys: bool = False
+    lag: Callable[[Lags], float] | None = None
+    at_edges: Callable[[Account, Record], dict[str, Any]] = lambda _account, record: record.config
     message: str = "The resource does not exist."
 
     @property
@@ -163,12 +170,13 @@ def _update(account: Account, row: ResourceType, sent: dict[str, Any]) -> dict[s
         raise Refusal("IllegalUpdate", f"A managed {row.noun} cannot be changed.")
     _check_if_match(record, sent.get("IfMatch"))
     config = row.fill(sent[row.config])
+    check_quantities(config)
+    # First: where it may not change at all, it does not matter whose it is.
+    row.check(account, config, record)
     once = row.once(config)
     others = (other for other in account.of(row.noun).values() if other is not record)
     if any(row.once(other.config) == once for other in others):
         raise Refusal(row.duplicate, f"{once!r} belongs to another {row.noun}.")
-    check_quantities(config)
-    row.check(account, config, record)
     record.config = config
     record.former_etags.add(record.etag)
     record.etag = _new_etag(account)
@@ -220,11 +228,20 @@ def _new_etag(account: Account) -> str:
 
 
 def _roll_out(account: Account, row: ResourceType, record: Record) -> None:
-    if not row.deploys:
+    if row.lag is None:
         return
-    record.deployed_at = account.now() + account.lags.deployment_s
-    record.rollout = [*record.rollout, (record.deployed_at, record.config)]
+    record.deployed_at = account.now() + row.lag(account.lags)
+    record.rollout = [*record.rollout, (record.deployed_at, row.at_edges(account, record))]
     account.expect_change(record.deployed_at)
+
+
+def is_of_type(record: Record, parameters: dict[str, Any]) -> bool:
+    """Whether a list of policies asks for the managed ones, the account's own, or for both."""
+    return parameters.get("Type") in (None, kind(record))
+
+
+def kind(record: Record) -> str:
+    return "managed" if record.managed else "custom"
 
 
 def modified(record: Record) -> dict[str, Any]:

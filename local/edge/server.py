@@ -1,26 +1,46 @@
-"""The edge over HTTP, for browsers and for anything else that can fetch."""
+"""The edge over HTTP and HTTPS, for browsers and for anything else that can fetch."""
 
 import socket
+import ssl
 import sys
 import threading
 from contextlib import suppress
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any, Self
 
+from local.edge.certificates import Certificates
 from local.edge.edge import Edge
+
+_TLS_HANDSHAKE = b"\x16"
+_ABSOLUTE = "http://"
 
 
 class EdgeServer:
     """
     Serve on 127.0.0.1; a Host header chooses the distribution.
 
-    Browsers find `<name>.localhost:PORT` by themselves; whoever does not asks
-    `url` and sends the Host header of his choice.
+    One port speaks everything. Browsers find `http://<name>.localhost:PORT` by themselves;
+    whoever does not asks `url` and sends the Host header of his choice. Every https host is
+    reached, with a certificate of its own, through `url` as a proxy (HTTPS_PROXY), or where
+    names are resolved to `address` (Chromium: `--host-resolver-rules="MAP * 127.0.0.1:PORT"`).
+
+    Attributes:
+        authority_pem:
+            The authority that a viewer must trust.
+        authority_path:
+            The same as a file (SSL_CERT_FILE), from start to stop.
     """
 
+    authority_path: Path
+
     def __init__(self, edge: Edge, *, port: int = 0) -> None:
-        self._server = _Server(edge, port)
+        certificates = Certificates()
+        self.authority_pem = certificates.authority_pem
+        self._server = _Server(edge, port, certificates)
         self.port: int = self._server.server_address[1]
         # The poll is what a shutdown waits for.
         self._thread = threading.Thread(
@@ -28,14 +48,21 @@ class EdgeServer:
         )
 
     @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.address}"
 
     def url_of(self, name: str) -> str:
         """Say where a browser finds the distribution with this domain name or alias."""
         return f"http://{name.partition('.')[0]}.localhost:{self.port}"
 
     def start(self) -> None:
+        self._folder = TemporaryDirectory(prefix="local-edge-")
+        self.authority_path = Path(self._folder.name, "authority.pem")
+        self.authority_path.write_bytes(self.authority_pem)
         self._thread.start()
 
     def stop(self) -> None:
@@ -44,6 +71,7 @@ class EdgeServer:
         self._thread.join()
         self._server.server_close()
         self._server.hang_up()
+        self._folder.cleanup()
 
     def __enter__(self) -> Self:
         self.start()
@@ -63,9 +91,10 @@ class _Server(ThreadingHTTPServer):
     # The default of 5 refuses a browser that opens all its connections at once.
     request_queue_size = 128
 
-    def __init__(self, edge: Edge, port: int) -> None:
+    def __init__(self, edge: Edge, port: int, certificates: Certificates) -> None:
         super().__init__(("127.0.0.1", port), _Handler)
         self.edge = edge
+        self._certificates = certificates
         self._open: set[socket.socket] = set()
 
     def get_request(self) -> tuple[socket.socket, Any]:
@@ -73,13 +102,30 @@ class _Server(ThreadingHTTPServer):
         self._open.add(connection)
         return connection, address
 
+    def finish_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - as there
+        """Talk with a viewer, in a thread of his, encrypted if he begins so."""
+        if request.recv(1, socket.MSG_PEEK) != _TLS_HANDSHAKE:
+            super().finish_request(request, client_address)
+            return
+        self._open.discard(request)
+        # The old socket object gives its connection up to the new one.
+        with self._certificates.context.wrap_socket(
+            request, server_side=True, do_handshake_on_connect=False
+        ) as encrypted:
+            self._open.add(encrypted)
+            try:
+                encrypted.do_handshake()
+                super().finish_request(encrypted, client_address)
+            finally:
+                self._open.discard(encrypted)
+
     def shutdown_request(self, request: Any) -> None:  # noqa: ANN401 - as socketserver has it
         self._open.discard(request)
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
-        """Say nothing of viewers that went away."""
-        if not isinstance(sys.exception(), ConnectionError):
+        """Say nothing of viewers that went away, or that do not trust the certificate."""
+        if not isinstance(sys.exception(), ConnectionError | ssl.SSLError):
             super().handle_error(request, client_address)
 
     def hang_up(self) -> None:
@@ -99,8 +145,14 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self) -> None:
         length = int(self.headers.get("Content-Length") or 0)
         self.rfile.read(length)
+        host, target = self._asked()
         answer = self.server.edge.fetch(
-            self.command, self.headers.get("Host", ""), self._target(), dict(self.headers.items())
+            self.command,
+            host,
+            target,
+            dict(self.headers.items()),
+            scheme="https" if self._is_encrypted() else "http",
+            address=self.client_address[0],
         )
         self.send_response_only(answer.status)
         for name, value in answer.headers.items():
@@ -110,10 +162,30 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _answer  # noqa: N815
 
-    def _target(self) -> str:
+    def do_CONNECT(self) -> None:
+        """Be the proxy, and at once the host behind it, whichever that is."""
+        self.close_connection = True
+        if self._is_encrypted():
+            self.send_response_only(HTTPStatus.METHOD_NOT_ALLOWED)
+            self.end_headers()
+            return
+        self.send_response_only(HTTPStatus.OK, "Connection established")
+        self.end_headers()
+        self.wfile.flush()
+        self.server.finish_request(self.connection, self.client_address)
+
+    def _is_encrypted(self) -> bool:
+        return isinstance(self.connection, ssl.SSLSocket)
+
+    def _asked(self) -> tuple[str, str]:
         """Take the target from the request line: `path` has lost doubled slashes."""
         raw = self.requestline.split(" ")[1].encode("latin-1")
-        return raw.decode(errors="surrogateescape")
+        target = raw.decode(errors="surrogateescape")
+        # So a proxy is asked for what is not encrypted.
+        if target.startswith(_ABSOLUTE):
+            host, _, rest = target.removeprefix(_ABSOLUTE).partition("/")
+            return host, f"/{rest}"
+        return self.headers.get("Host", ""), target
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
         """Be quiet: what is worth saying, the demo says."""

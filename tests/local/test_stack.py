@@ -3,9 +3,11 @@
 import json
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -422,6 +424,35 @@ class TestEmbedded:
         whole.faults.rules.clear()
         assert counted(whole)["changes"] - before == more
         assert any("SIGKILL" in str(i.outcome.error) for i in whole.invocations)
+
+    @pytest.mark.skipif(not Path("/proc/self").exists(), reason="looks into processes by /proc")
+    def test_https(self, whole):
+        """
+        With the proxy and the authority that functions are given, an https host is the edge.
+        """
+        upload(whole, "a")
+        whole.settle()
+        environments = [
+            Path(f"/proc/{process}/environ").read_bytes().split(b"\0")
+            for process in whole.processes()
+        ]
+        context = ssl.create_default_context(cafile=whole.edge_authority)
+        opener = urllib.request.build_opener(
+            urllib.request.ProxyHandler({"https": whole.edge_url}),
+            urllib.request.HTTPSHandler(context=context),
+        )
+
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            opener.open("https://no.such.host/", timeout=5)
+        refused.value.close()
+
+        given = {
+            f"HTTPS_PROXY={whole.edge_url}".encode(),
+            f"SSL_CERT_FILE={whole.edge_authority}".encode(),
+        }
+        assert refused.value.headers["via"].endswith("(CloudFront)")
+        assert environments
+        assert all(given <= set(one) for one in environments)
 
     def test_edge(self, whole):
         """

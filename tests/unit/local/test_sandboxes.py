@@ -48,7 +48,9 @@ def function(folder: Path, code: str, **about: Any) -> Function:
 
 
 @contextmanager
-def running(*functions: Function, pure: bool = False) -> Iterator[Sandboxes]:
+def running(
+    *functions: Function, pure: bool = False, outside: dict[str, str] | None = None
+) -> Iterator[Sandboxes]:
     with (
         VirtualClock(START) as clock,
         Sandboxes(
@@ -57,6 +59,7 @@ def running(*functions: Function, pure: bool = False) -> Iterator[Sandboxes]:
             endpoint_url="http://127.0.0.1:9",
             now=clock.now,
             random=random.Random(0),
+            outside=outside,
             pure_client=pure,
         ) as started,
     ):
@@ -183,6 +186,18 @@ class TestEnvironment:
             "TZ",
             "_HANDLER",
         }
+
+    def test_outside(self, tmp_path):
+        """
+        It finds what it is told of the world beside AWS, which does not hide AWS itself.
+        """
+        made = function(tmp_path / "toy", self.CODE)
+        outside = {"HTTPS_PROXY": "http://192.0.2.2", "AWS_ENDPOINT_URL": "http://192.0.2.3"}
+        with running(made, outside=outside) as started:
+            variables = started.invoke(made, {}).answer["variables"]
+
+        assert variables["HTTPS_PROXY"] == "http://192.0.2.2"
+        assert variables["AWS_ENDPOINT_URL"] == "http://127.0.0.1:9"
 
     def test_no_settings(self, run):
         """

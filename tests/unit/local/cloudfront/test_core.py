@@ -17,7 +17,7 @@ def invalidate(core, distribution, reference, *items):
 class TestCall:
     @pytest.mark.parametrize(
         ("operation", "code", "status"),
-        [("ListKeyGroups", "NotImplemented", 501), ("MakeCoffee", "InvalidAction", 400)],
+        [("ListFunctions", "NotImplemented", 501), ("MakeCoffee", "InvalidAction", 400)],
     )
     def test_unknown(self, core, operation, code, status):
         """

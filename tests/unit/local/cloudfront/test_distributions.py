@@ -118,6 +118,7 @@ class TestCreate:
         [
             ({"TargetOriginId": "nobody"}, "NoSuchOrigin"),
             ({"CachePolicyId": "none"}, "NoSuchCachePolicy"),
+            ({"ResponseHeadersPolicyId": "none"}, "NoSuchResponseHeadersPolicy"),
             (
                 {"TrustedKeyGroups": {"Enabled": True, "Quantity": 1, "Items": ["k"]}},
                 "TrustedKeyGroupDoesNotExist",

@@ -41,7 +41,7 @@ class Script:
         return answer
 
 
-def every_operation(call, clock, config):
+def every_operation(call, clock, config, pems):
     """
     Do all that the stand-in can do, refusals included.
     """
@@ -51,7 +51,9 @@ def every_operation(call, clock, config):
     ask_for_invalidations(ask, first["Id"])
     ask_for_changes(ask, first["Id"])
     ask_for_cache_policies(ask)
-    ask("ListKeyGroups")
+    ask_for_response_headers_policies(ask)
+    ask_for_keys(ask, config, pems)
+    ask("ListFunctions")
     return ask.log
 
 
@@ -151,13 +153,91 @@ def ask_for_cache_policies(ask):
     ask("ListCachePolicies", Type="custom")
 
 
+def ask_for_response_headers_policies(ask):
+    policy = {
+        "Name": "pages",
+        "CorsConfig": {
+            "AccessControlAllowOrigins": {"Quantity": 1, "Items": ["https://app.example.com"]},
+            "AccessControlAllowHeaders": {"Quantity": 1, "Items": ["Range"]},
+            "AccessControlAllowMethods": {"Quantity": 2, "Items": ["GET", "HEAD"]},
+            "AccessControlAllowCredentials": True,
+            "AccessControlMaxAgeSec": 60,
+            "OriginOverride": True,
+        },
+    }
+    made = ask("CreateResponseHeadersPolicy", ResponseHeadersPolicyConfig=policy)
+    identity = made["ResponseHeadersPolicy"]["Id"]
+    ask("CreateResponseHeadersPolicy", ResponseHeadersPolicyConfig=policy)
+    more = policy | {"SecurityHeadersConfig": {"ContentTypeOptions": {"Override": True}}}
+    ask("CreateResponseHeadersPolicy", ResponseHeadersPolicyConfig=more | {"Name": "more"})
+    ask("GetResponseHeadersPolicy", Id=identity)
+    ask("GetResponseHeadersPolicyConfig", Id=identity)
+    ask("GetResponseHeadersPolicy", Id="none")
+    ask("ListResponseHeadersPolicies", Type="custom")
+    ask("ListResponseHeadersPolicies", Type="managed")
+    other = policy | {"Comment": "other"}
+    sent = {"ResponseHeadersPolicyConfig": other, "IfMatch": made["ETag"]}
+    made = ask("UpdateResponseHeadersPolicy", Id=identity, **sent)
+    ask("DeleteResponseHeadersPolicy", Id=identity, IfMatch=made["ETag"])
+
+
+def ask_for_keys(ask, config, pems):
+    ids = []
+    for name, pem in pems.items():
+        sent = {"CallerReference": name, "Name": name, "EncodedKey": pem, "Comment": "<ü & b>"}
+        made = ask("CreatePublicKey", PublicKeyConfig=sent)
+        ids.append(made["PublicKey"]["Id"])
+    ask("CreatePublicKey", PublicKeyConfig=sent)
+    ask("CreatePublicKey", PublicKeyConfig=sent | {"Name": "junk", "EncodedKey": "junk"})
+    ask("GetPublicKey", Id=ids[0])
+    ask("GetPublicKeyConfig", Id=ids[0])
+    ask("GetPublicKey", Id="K0")
+    ask("ListPublicKeys", MaxItems="1")
+    renamed = sent | {"Name": "other"}
+    ask("UpdatePublicKey", Id=ids[1], PublicKeyConfig=renamed, IfMatch=made["ETag"])
+    more = sent | {"Comment": ""}
+    made = ask("UpdatePublicKey", Id=ids[1], PublicKeyConfig=more, IfMatch=made["ETag"])
+
+    ask("ListKeyGroups")
+    group = {"Name": "readers", "Items": ids}
+    held = ask("CreateKeyGroup", KeyGroupConfig=group)
+    group_id = held["KeyGroup"]["Id"]
+    ask("CreateKeyGroup", KeyGroupConfig=group)
+    ask("GetKeyGroup", Id=group_id)
+    ask("GetKeyGroupConfig", Id=group_id)
+    ask("GetKeyGroup", Id="none")
+    ask("ListKeyGroups")
+    ask("ListDistributionsByKeyGroup", KeyGroupId=group_id)
+    ask("ListDistributionsByKeyGroup", KeyGroupId="none")
+    trusting = config["DefaultCacheBehavior"] | {
+        "TrustedKeyGroups": {"Enabled": True, "Quantity": 1, "Items": [group_id]}
+    }
+    private = config | {
+        "CallerReference": "private",
+        "Aliases": {"Quantity": 0},
+        "DefaultCacheBehavior": trusting,
+    }
+    ask("CreateDistribution", DistributionConfig=private)
+    ask("ListDistributionsByKeyGroup", KeyGroupId=group_id, MaxItems="1")
+    ask("DeleteKeyGroup", Id=group_id, IfMatch=held["ETag"])
+    less = {"Name": "readers", "Items": ids[:1], "Comment": "one"}
+    ask("UpdateKeyGroup", Id=group_id, KeyGroupConfig=less)
+    ask("UpdateKeyGroup", Id=group_id, KeyGroupConfig=less, IfMatch=held["ETag"])
+    ask("UpdateKeyGroup", Id=group_id, KeyGroupConfig=less, IfMatch=held["ETag"])
+    unused = ask("CreateKeyGroup", KeyGroupConfig={"Name": "nobody", "Items": ids[:1]})
+    ask("DeleteKeyGroup", Id=unused["KeyGroup"]["Id"], IfMatch=unused["ETag"])
+    ask("DeletePublicKey", Id=ids[0], IfMatch=made["ETag"])
+    ask("DeletePublicKey", Id=ids[1], IfMatch=made["ETag"])
+    ask("DeletePublicKey", Id=ids[1], IfMatch=made["ETag"])
+
+
 @pytest.fixture
-def log(call, clock, config):
-    return every_operation(call, clock, config)
+def log(call, clock, config, pems):
+    return every_operation(call, clock, config, pems)
 
 
 class TestBoth:
-    def test_same_as_the_core(self, log, clock, config):
+    def test_same_as_the_core(self, log, clock, config, pems):
         """
         Answers, refusals and statuses through a door equal the core's, member by member.
         """
@@ -165,7 +245,7 @@ class TestBoth:
         quotas = Quotas(distributions=3, cache_policies=2, items_per_request=2_500)
         alone = CloudFront(now=clock, random=Random(7), lags=Lags(), quotas=quotas)
 
-        expected = every_operation(alone.call, clock, config)
+        expected = every_operation(alone.call, clock, config, pems)
 
         assert expected == log
 
@@ -204,12 +284,12 @@ class TestBoth:
         client = request.getfixturevalue(door)
 
         with pytest.raises(ClientError) as refused:
-            client.list_key_groups()
+            client.list_functions()
 
         assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 501
         assert refused.value.response["Error"] == {
             "Code": "NotImplemented",
-            "Message": "The stand-in does not know ListKeyGroups.",
+            "Message": "The stand-in does not know ListFunctions.",
             "Type": "Receiver",
         }
 
@@ -364,7 +444,7 @@ class TestMountOnMoto:
         Over HTTP a refusal says how often botocore asked.
         """
         with pytest.raises(ClientError) as refused:
-            http_client.list_key_groups()
+            http_client.list_functions()
 
         assert refused.value.response["ResponseMetadata"]["RetryAttempts"] == 0
 

@@ -53,6 +53,8 @@ class World:
         self.edge = Edge(self.core, origin=self.bucket, now=self.clock)
         self.host = ""
         self.id = ""
+        self.group = ""
+        self.keys = []
 
     def distribute(self, *, behavior=None, origin=None, **changes):
         """
@@ -101,8 +103,36 @@ class World:
             "CachePolicyId": made["CachePolicy"]["Id"],
         }
 
-    def get(self, target, method="GET", **headers):
-        return self.edge.fetch(method, self.host, target, headers)
+    def trust(self, *pems, **behavior):
+        """
+        Make a key group of *pems*, and a behavior that trusts it; *behavior* changes the latter.
+        """
+        self.keys = []
+        for number, pem in enumerate(pems):
+            config = {"CallerReference": "r", "Name": str(number), "EncodedKey": pem}
+            made = self.core.call("CreatePublicKey", {"PublicKeyConfig": config})
+            self.keys.append(made["PublicKey"]["Id"])
+        config = {"Name": "readers", "Items": self.keys}
+        made = self.core.call("CreateKeyGroup", {"KeyGroupConfig": config})
+        self.group = made["KeyGroup"]["Id"]
+        return {
+            "TargetOriginId": "bucket",
+            "ViewerProtocolPolicy": "allow-all",
+            "CachePolicyId": OPTIMIZED,
+            "TrustedKeyGroups": {"Enabled": True, "Quantity": 1, "Items": [self.group]},
+        } | behavior
+
+    def regroup(self, *keys):
+        """
+        Let the group hold *keys* and no others.
+        """
+        got = self.core.call("GetKeyGroupConfig", {"Id": self.group})
+        config = got["KeyGroupConfig"] | {"Items": list(keys)}
+        sent = {"Id": self.group, "IfMatch": got["ETag"], "KeyGroupConfig": config}
+        self.core.call("UpdateKeyGroup", sent)
+
+    def get(self, target, method="GET", *, scheme="https", address="192.0.2.1", **headers):
+        return self.edge.fetch(method, self.host, target, headers, scheme=scheme, address=address)
 
     def seen(self, *targets):
         """

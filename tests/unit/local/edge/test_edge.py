@@ -1,10 +1,19 @@
 """Tests of local.edge.edge: what a viewer sees, and when."""
 
+import base64
 import threading
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
 
 from local.edge import Edge, OriginResponse
+
+OPTIMIZED = "658327ea-f89d-4fab-a63d-7e88639e58f6"
+
+
+def encoded(raw):
+    return base64.b64encode(raw).decode().translate(str.maketrans("+=/", "-_~"))
 
 
 class TestFetch:
@@ -242,6 +251,322 @@ class TestFetch:
 
         assert seen == ["Miss from cloudfront"] * 2
         assert [asked.method for asked in world.bucket.asked] == ["OPTIONS", "OPTIONS"]
+
+
+class TestProtocol:
+    @pytest.mark.parametrize(
+        ("policy", "scheme", "method", "status"),
+        [
+            ("allow-all", "http", "GET", 200),
+            ("allow-all", "https", "GET", 200),
+            ("redirect-to-https", "http", "GET", 301),
+            ("redirect-to-https", "http", "HEAD", 301),
+            ("redirect-to-https", "http", "POST", 307),
+            ("redirect-to-https", "https", "GET", 200),
+            ("https-only", "http", "GET", 403),
+            ("https-only", "https", "GET", 200),
+        ],
+    )
+    def test_policy(self, world, policy, scheme, method, status):
+        """
+        A behavior takes both protocols, sends viewers to https, or refuses http.
+        """
+        world.bucket.put("a", b"x")
+        world.distribute(
+            behavior={
+                "TargetOriginId": "bucket",
+                "ViewerProtocolPolicy": policy,
+                "CachePolicyId": OPTIMIZED,
+            }
+        )
+
+        assert world.get("/a", method, scheme=scheme).status == status
+
+    @pytest.mark.parametrize(
+        ("target", "location"),
+        [
+            ("/a//b?x=%20+&y", "/a//b?x=%20+&y"),
+            ("/\udcc3\udcbc", "/%C3%BC"),
+        ],
+    )
+    def test_location(self, world, target, location):
+        """
+        The redirect names the same target, in letters that a header can hold.
+        """
+        world.distribute(
+            behavior={
+                "TargetOriginId": "bucket",
+                "ViewerProtocolPolicy": "redirect-to-https",
+                "CachePolicyId": OPTIMIZED,
+            }
+        )
+
+        headers = world.get(target, scheme="http").headers
+
+        assert headers["location"] == f"https://{world.host}{location}"
+        assert headers["x-cache"] == "Redirect from cloudfront"
+        assert world.bucket.asked == []
+
+
+class TestPrivate:
+    @pytest.fixture
+    def sign(self, world, private_keys):
+        """
+        Sign a URL of the world's distribution, with a canned policy and an hour to live.
+        """
+
+        def sign(target, *, host="", key=0):
+            url = f"https://{host or world.host}{target}"
+            expires = int(world.clock.seconds) + 3_600
+            condition = f'{{"DateLessThan":{{"AWS:EpochTime":{expires}}}}}'
+            policy = f'{{"Statement":[{{"Resource":"{url}","Condition":{condition}}}]}}'
+            raw = private_keys["ecdsa"].sign(policy.encode(), ec.ECDSA(SHA256()))
+            return {
+                "Expires": expires,
+                "Signature": encoded(raw),
+                "Key-Pair-Id": world.keys[key],
+                "Hash-Algorithm": "SHA256",
+            }
+
+        return sign
+
+    @pytest.fixture
+    def signed(self, sign):
+        def signed(target, **more):
+            query = "&".join(f"{name}={value}" for name, value in sign(target, **more).items())
+            return f"{target}{'&' if '?' in target else '?'}{query}"
+
+        return signed
+
+    @pytest.fixture
+    def cookies(self, sign):
+        def cookies(target):
+            pairs = sign(target).items()
+            return "; ".join(f"CloudFront-{name}={value}" for name, value in pairs)
+
+        return cookies
+
+    @pytest.fixture
+    def private(self, world, pems):
+        """
+        A distribution that serves nothing without a signature, known at the edges.
+        """
+        world.bucket.put("a.jpg", b"private", content_type="image/jpeg")
+        world.distribute(behavior=world.trust(pems["ecdsa"], pems["rsa"]))
+        world.clock.seconds += 30
+        return world
+
+    def test_unsigned(self, private):
+        """
+        Without a signature there is an XML document, and the origin hears nothing.
+        """
+        answer = private.get("/a.jpg")
+
+        assert (answer.status, answer.headers["content-type"]) == (403, "text/xml")
+        assert answer.headers["x-cache"] == "Error from cloudfront"
+        assert answer.body == (
+            b'<?xml version="1.0" encoding="UTF-8"?><Error><Code>MissingKey</Code>'
+            b"<Message>Missing Key-Pair-Id query parameter or cookie value</Message></Error>"
+        )
+        assert private.bucket.asked == []
+
+    def test_codes(self, private, signed):
+        """
+        Each kind of denial has its code.
+        """
+        good = signed("/a.jpg")
+        bad = {
+            "InvalidKey": good.replace(private.keys[0], "K0"),
+            "AccessDenied": good.replace("Expires=", "Expires=1"),
+            "MalformedPolicy": good.replace("Expires=", "Expires=x"),
+            "MalformedSignature": good.replace("Signature=", "Signature=!"),
+        }
+
+        for code, target in bad.items():
+            answer = private.get(target)
+
+            assert answer.status == 403
+            assert f"<Code>{code}</Code>".encode() in answer.body
+
+    def test_signed(self, private, signed, cookies):
+        """
+        A signed URL opens, and so do signed cookies.
+        """
+        assert private.get(signed("/a.jpg")).body == b"private"
+        assert private.get("/a.jpg", Cookie=cookies("/a.jpg")).body == b"private"
+
+    def test_one_copy(self, private, signed, cookies):
+        """
+        However it was signed, the object is cached once, and checked each time.
+        """
+        seen = private.seen(signed("/a.jpg"))
+        private.clock.seconds += 1
+        seen += private.seen(signed("/a.jpg"))
+        answer = private.get("/a.jpg", Cookie=cookies("/a.jpg"))
+
+        assert seen == ["Miss", "Hit"]
+        assert answer.headers["x-cache"] == "Hit from cloudfront"
+        assert private.get("/a.jpg").status == 403
+
+    def test_origin_sees_the_rest(self, world, pems, signed):
+        """
+        The origin gets the viewer's own parameters and cookies, not CloudFront's.
+        """
+        behavior = world.policy(
+            QueryStringsConfig={"QueryStringBehavior": "all"},
+            CookiesConfig={"CookieBehavior": "all"},
+        )
+        world.bucket.put("a.jpg", b"x")
+        world.distribute(behavior=world.trust(pems["ecdsa"]) | behavior)
+        world.clock.seconds += 30
+
+        answer = world.get(signed("/a.jpg?b=2&a=1"), Cookie="x=1; CloudFront-Policy=p")
+
+        asked = world.bucket.asked[0]
+        assert answer.status == 200
+        assert (asked.query, asked.headers) == ("b=2&a=1", {"cookie": "x=1"})
+
+    @pytest.mark.parametrize("method", ["GET", "HEAD", "DELETE", "OPTIONS"])
+    def test_methods(self, world, pems, method):
+        """
+        Every method is checked but OPTIONS.
+        """
+        methods = ["HEAD", "DELETE", "POST", "GET", "OPTIONS", "PUT", "PATCH"]
+        world.bucket.put("a.jpg", b"x")
+        allowed = {"Quantity": 7, "Items": methods}
+        world.distribute(behavior=world.trust(pems["ecdsa"], AllowedMethods=allowed))
+
+        status = world.get("/a.jpg", method).status
+
+        assert status == (200 if method == "OPTIONS" else 403)
+
+    def test_other_behavior(self, world, pems, signed):
+        """
+        Behaviors that trust nobody serve anybody, CloudFront's names in the query or not.
+        """
+        world.bucket.put("open/a", b"open")
+        private = world.trust(pems["ecdsa"])
+        public = {"TrustedKeyGroups": {"Enabled": False, "Quantity": 0}, "PathPattern": "/open/*"}
+        world.distribute(
+            behavior=private, CacheBehaviors={"Quantity": 1, "Items": [private | public]}
+        )
+
+        assert world.get("/open/a").body == b"open"
+        assert world.get("/open/a?Signature=x").body == b"open"
+        assert world.get("/open/../a").status == 403
+
+    def test_alias(self, world, pems, signed):
+        """
+        A signature holds for the name that was signed, not for another of the distribution.
+        """
+        world.bucket.put("a.jpg", b"x")
+        aliases = {"Quantity": 1, "Items": ["www.example.com"]}
+        world.distribute(behavior=world.trust(pems["ecdsa"]), Aliases=aliases)
+        world.clock.seconds += 30
+        target = signed("/a.jpg", host="www.example.com")
+
+        seen = [
+            world.edge.fetch("GET", host, target).status
+            for host in ("www.example.com", "www.example.com:443", world.host)
+        ]
+
+        assert seen == [200, 200, 403]
+
+    def test_scheme(self, private, signed):
+        """
+        What was signed for https does not open over http.
+        """
+        assert private.get(signed("/a.jpg"), scheme="http").status == 403
+
+    def test_address(self, private, private_keys):
+        """
+        The viewer's address is that of the connection.
+        """
+        policy = (
+            b'{"Statement":[{"Condition":{"DateLessThan":{"AWS:EpochTime":9999999999},'
+            b'"IpAddress":{"AWS:SourceIp":"192.0.2.0/24"}}}]}'
+        )
+        signature = private_keys["ecdsa"].sign(policy, ec.ECDSA(SHA256()))
+        target = (
+            f"/a.jpg?Policy={encoded(policy)}&Signature={encoded(signature)}"
+            f"&Key-Pair-Id={private.keys[0]}&Hash-Algorithm=SHA256"
+        )
+
+        seen = [private.get(target, address=a).status for a in ("192.0.2.9", "198.51.100.9")]
+
+        assert seen == [200, 403]
+
+    def test_new_key(self, world, pems, signed):
+        """
+        A key that joins the group opens when the edges know it, one that leaves until they do.
+        """
+        world.bucket.put("a.jpg", b"x")
+        world.distribute(behavior=world.trust(pems["ecdsa"], pems["rsa"]))
+        codes = [world.get(signed("/a.jpg")).body]
+        world.clock.seconds += 30
+        codes.append(world.get(signed("/a.jpg")).body)
+        world.regroup(world.keys[1])
+        world.clock.seconds += 29
+        codes.append(world.get(signed("/a.jpg")).body)
+        world.clock.seconds += 1
+        codes.append(world.get(signed("/a.jpg")).body)
+
+        assert [b"Unknown Key" in body for body in codes] == [True, False, False, True]
+        assert codes[1:3] == [b"x", b"x"]
+
+    def test_other_group(self, private, pems, signed):
+        """
+        A key of a group that the behavior does not trust is unknown.
+        """
+        config = {"Name": "other", "Items": private.keys[:1]}
+        private.core.call("CreateKeyGroup", {"KeyGroupConfig": config})
+        private.regroup(private.keys[1])
+        private.clock.seconds += 30
+
+        assert b"Unknown Key" in private.get(signed("/a.jpg")).body
+
+    def test_custom_page(self, world, pems):
+        """
+        A distribution's own page may stand for the 403.
+        """
+        custom = {"ErrorCode": 403, "ResponsePagePath": "/login.html", "ResponseCode": "403"}
+        world.bucket.put("login.html", b"sign in")
+        world.distribute(
+            behavior=world.trust(pems["ecdsa"]),
+            CustomErrorResponses={"Quantity": 1, "Items": [custom]},
+        )
+
+        answer = world.get("/a.jpg")
+
+        assert (answer.status, answer.body) == (403, b"sign in")
+
+    def test_cors(self, private, signed):
+        """
+        A page that the policy names may read what is open, not what the edge refuses.
+        """
+        page = "https://app.example.com"
+        cors = {
+            "AccessControlAllowOrigins": {"Quantity": 1, "Items": [page]},
+            "AccessControlAllowHeaders": {"Quantity": 1, "Items": ["*"]},
+            "AccessControlAllowMethods": {"Quantity": 1, "Items": ["GET"]},
+            "AccessControlAllowCredentials": True,
+            "OriginOverride": True,
+        }
+        sent = {"ResponseHeadersPolicyConfig": {"Name": "pages", "CorsConfig": cors}}
+        made = private.core.call("CreateResponseHeadersPolicy", sent)
+        got = private.core.call("GetDistributionConfig", {"Id": private.id})
+        behavior = got["DistributionConfig"]["DefaultCacheBehavior"]
+        behavior["ResponseHeadersPolicyId"] = made["ResponseHeadersPolicy"]["Id"]
+        sent = {"Id": private.id, "IfMatch": got.pop("ETag"), **got}
+        private.core.call("UpdateDistribution", sent)
+        private.clock.seconds += 180
+
+        answers = [private.get(signed("/a.jpg"), Origin=page) for _ in range(2)]
+        answers.append(private.get("/a.jpg", Origin=page))
+
+        allowed = [one.headers.get("access-control-allow-origin") for one in answers]
+        assert [one.status for one in answers] == [200, 200, 403]
+        assert allowed == [page, page, None]
 
 
 class TestErrors:

@@ -1,9 +1,15 @@
 """Tests of local.edge.server."""
 
 import http.client
+import os
 import socket
+import ssl
+import subprocess
+import sys
 import threading
 import time
+import urllib.error
+import urllib.request
 
 import pytest
 
@@ -119,7 +125,185 @@ class TestEdgeServer:
         assert capfd.readouterr() == ("", "")
 
 
+class Seen:
+    """
+    An edge that notes what it is asked.
+    """
+
+    def __init__(self, edge):
+        self.edge = edge
+        self.asked = []
+
+    def fetch(self, method, host, raw_target, headers, **viewer):
+        self.asked.append((host, raw_target, viewer))
+        return self.edge.fetch(method, host, raw_target, headers, **viewer)
+
+
+@pytest.fixture
+def seen(site):
+    return Seen(site.edge)
+
+
+@pytest.fixture
+def noting(seen):
+    with EdgeServer(seen) as server:
+        yield server
+
+
+@pytest.fixture
+def opener(noting):
+    """
+    Python's own client, which believes its proxy settings and the edge's authority.
+    """
+    context = ssl.create_default_context(cafile=noting.authority_path)
+    opener = urllib.request.build_opener(
+        urllib.request.ProxyHandler({"https": noting.url, "http": noting.url}),
+        urllib.request.HTTPSHandler(context=context),
+    )
+    opener.addheaders = []
+    return opener
+
+
+class TestEncrypted:
+    def test_proxy(self, opener, site, seen):
+        """
+        Through the proxy each https host is the edge, which hears the host and the scheme.
+        """
+        with opener.open(f"https://{site.host}/a.html", timeout=5) as answer:
+            body = answer.read()
+
+        viewer = {"scheme": "https", "address": "127.0.0.1"}
+        assert body == b"old"
+        assert seen.asked == [(site.host, "/a.html", viewer)]
+
+    def test_plain_proxy(self, opener, site, seen):
+        """
+        Through the proxy a plain request comes with its whole URL, and arrives as any other.
+        """
+        with opener.open(f"http://{site.host}/a.html?x=1", timeout=5) as answer:
+            body = answer.read()
+
+        viewer = {"scheme": "http", "address": "127.0.0.1"}
+        assert body == b"old"
+        assert seen.asked == [(site.host, "/a.html?x=1", viewer)]
+
+    def test_variables(self, noting, site):
+        """
+        A process of its own needs two variables, and no more.
+        """
+        code = (
+            "import sys, urllib.request as r;"
+            "sys.stdout.buffer.write(r.urlopen(sys.argv[1], timeout=5).read())"
+        )
+        environment = os.environ | {
+            "HTTPS_PROXY": noting.url,
+            "SSL_CERT_FILE": str(noting.authority_path),
+        }
+        for name in ("https_proxy", "no_proxy", "NO_PROXY"):
+            environment.pop(name, None)
+
+        done = subprocess.run(
+            [sys.executable, "-c", code, f"https://{site.host}/a.html"],
+            env=environment,
+            capture_output=True,
+            check=False,
+        )
+
+        assert (done.stdout, done.stderr) == (b"old", b"")
+
+    def test_resolved(self, noting, site, seen):
+        """
+        Where names lead to its address, one port takes https and http.
+        """
+        host, port = noting.address.split(":")
+        context = ssl.create_default_context(cadata=noting.authority_pem.decode())
+        plain = socket.create_connection((host, int(port)), timeout=5)
+        connection = http.client.HTTPSConnection(site.host, context=context)
+        connection.sock = context.wrap_socket(plain, server_hostname=site.host)
+
+        bodies = []
+        for _ in range(2):
+            connection.request("GET", "/a.html")
+            bodies.append(connection.getresponse().read())
+        connection.close()
+
+        assert bodies == [b"old", b"old"]
+        assert {viewer["scheme"] for _, _, viewer in seen.asked} == {"https"}
+
+    def test_unknown_host(self, opener):
+        """
+        A host that nobody owns is reached as well, and refused.
+        """
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            opener.open("https://unknown.example.org/", timeout=5)
+        refused.value.close()
+
+        assert refused.value.code == 403
+
+    def test_not_trusted(self, site, capfd):
+        """
+        Who does not trust the authority goes, and the edge says nothing of it.
+        """
+        before = set(threading.enumerate())
+        with EdgeServer(site.edge) as server:
+            proxy = urllib.request.ProxyHandler({"https": server.url})
+            opener = urllib.request.build_opener(proxy)
+            with pytest.raises(urllib.error.URLError, match="CERTIFICATE_VERIFY_FAILED"):
+                opener.open(f"https://{site.host}/a.html", timeout=5)
+        for thread in set(threading.enumerate()) - before:
+            thread.join(2)
+
+        assert capfd.readouterr() == ("", "")
+
+    def test_redirect(self, noting, world, opener):
+        """
+        From http a client follows to https on its own.
+        """
+        world.bucket.put("b", b"followed")
+        world.clock.seconds += 1
+        world.distribute(
+            behavior={
+                "TargetOriginId": "bucket",
+                "ViewerProtocolPolicy": "redirect-to-https",
+                "CachePolicyId": "658327ea-f89d-4fab-a63d-7e88639e58f6",
+            }
+        )
+
+        with opener.open(f"http://{world.host}/b", timeout=5) as answer:
+            assert (answer.url, answer.read()) == (f"https://{world.host}/b", b"followed")
+
+    def test_authority_goes(self, site):
+        """
+        The authority's file lives as long as the edge.
+        """
+        with EdgeServer(site.edge) as server:
+            there = server.authority_path.read_bytes()
+
+        assert there == server.authority_pem
+        assert not server.authority_path.exists()
+
+
 class TestStop:
+    def test_encrypted(self, site):
+        """
+        Connections through the proxy end as well.
+        """
+        before = set(threading.enumerate())
+        with EdgeServer(site.edge) as server:
+            context = ssl.create_default_context(cadata=server.authority_pem.decode())
+            viewer = http.client.HTTPSConnection(
+                "127.0.0.1", server.port, timeout=5, context=context
+            )
+            viewer.set_tunnel(site.host)
+            viewer.request("GET", "/a.html")
+            viewer.getresponse().read()
+        for thread in set(threading.enumerate()) - before:
+            thread.join(2)
+        left = set(threading.enumerate()) - before
+
+        viewer.close()
+        assert left == set()
+
     def test_clean(self, site):
         """
         A stop takes no time, ends connections that viewers keep open, and leaves no thread.

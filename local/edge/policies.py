@@ -1,0 +1,183 @@
+"""What a signer allows: a custom policy, read and held against one request."""
+
+import json
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from ipaddress import AddressValueError, IPv4Address, IPv4Network
+from typing import Any
+
+LATEST_S = 2**63 - 1
+
+_PROTOCOL = re.compile(r"([A-Za-z*?]*)://")
+
+
+class MalformedPolicyError(ValueError):
+    """A text that is no policy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """
+    The URL that a viewer asks for, and who asks.
+
+    Attributes:
+        host:
+            As the viewer names it; with a port only where that is not the scheme's own.
+        path, query:
+            As they are on the request line, the query without CloudFront's parameters.
+        address:
+            The viewer's, IPv4 or IPv6.
+    """
+
+    scheme: str
+    host: str
+    path: str
+    query: str
+    address: str
+
+    @property
+    def url(self) -> str:
+        query = f"?{self.query}" if self.query else ""
+        return f"{self.scheme}://{self.host}{self.path}{query}"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A statement: which URLs (None: all), between which moments, from which addresses."""
+
+    resource: str | None
+    expires_at_s: int
+    starts_at_s: int | None = None
+    network: IPv4Network | None = None
+
+    def allows(self, asked: Asked, *, now: float) -> bool:
+        """Decide by whole seconds: neither at the start nor at the expiry is anything allowed."""
+        second = int(now)
+        if second >= self.expires_at_s:
+            return False
+        if self.starts_at_s is not None and second <= self.starts_at_s:
+            return False
+        if self.network is not None and not _lies_in(self.network, asked.address):
+            return False
+        return self.resource is None or matches(self.resource, asked)
+
+
+def read(text: bytes) -> Policy:
+    """
+    Read a custom policy, whitespace or not.
+
+    Strict where CloudFront's guide gives one form only: one statement, whole numbers for times,
+    no other names. What CloudFront does with a name that it does not know, or that comes twice,
+    is not documented; here both are malformed.
+
+    https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-creating-signed-url-custom-policy.html
+
+    Raises:
+        MalformedPolicyError: It is something else.
+    """
+    try:
+        told = json.loads(text.decode(), object_pairs_hook=_each_once)
+    except (ValueError, RecursionError) as exc:
+        raise MalformedPolicyError("no JSON") from exc
+    match told:
+        case {"Statement": [{"Condition": dict(condition), **others}], **more} if not more:
+            return _policy(condition, others)
+    raise MalformedPolicyError("not one statement with a condition")
+
+
+def matches(resource: str, asked: Asked) -> bool:
+    """
+    Hold a policy's resource against a URL, section by section, so that no wildcard leaves its own.
+
+    A question mark begins the query string and also stands for any one character. How CloudFront
+    tells them apart is not documented; here it is enough that one reading matches.
+
+    >>> asked = Asked("https", "www.example.com", "/a/b.jpg", "size=1", "192.0.2.1")
+    >>> [matches(resource, asked) for resource in ("*", "https://*", "*.example.com*")]
+    [True, True, True]
+    >>> [matches(f"https://www.example.com/{tail}", asked) for tail in ("a/*", "a/b.jpg", "a*?*1")]
+    [True, False, True]
+    """
+    if resource == "*":
+        return True
+    protocol, rest = "*", resource
+    if found := _PROTOCOL.match(resource):
+        protocol, rest = found[1], resource[found.end() :]
+    elif not resource.startswith("*"):
+        return False
+    domain, slash, tail = rest.partition("/")
+    if not (_like(protocol, asked.scheme) and _like(domain, asked.host)):
+        return False
+    if not slash:
+        return domain.endswith("*") or (asked.path == "/" and not asked.query)
+    return any(
+        _like(f"/{path}", asked.path) and _like(query, asked.query)
+        for path, query in _readings(tail)
+    )
+
+
+def _readings(tail: str) -> list[tuple[str, str]]:
+    """Split a resource's end into path and query: there is none, or any ? may begin it."""
+    whole = tail, "*" if tail.endswith("*") else ""
+    places = (place for place, letter in enumerate(tail) if letter == "?")
+    return [whole, *((tail[:place], tail[place + 1 :]) for place in places)]
+
+
+@lru_cache(1_000)
+def _pattern(section: str) -> re.Pattern[str]:
+    wildcards = {"*": ".*", "?": "."}
+    return re.compile("".join(wildcards.get(c) or re.escape(c) for c in section), re.DOTALL)
+
+
+def _like(section: str, found: str) -> bool:
+    return _pattern(section).fullmatch(found) is not None
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    named = dict(pairs)
+    if len(named) < len(pairs):
+        raise MalformedPolicyError("a name comes twice")
+    return named
+
+
+def _policy(condition: dict[Any, Any], others: dict[Any, Any]) -> Policy:
+    resource = others.pop("Resource", None)
+    expires_at_s = _moment(condition.pop("DateLessThan", None))
+    starts = condition.pop("DateGreaterThan", None)
+    address = condition.pop("IpAddress", None)
+    if others or condition or not isinstance(resource, str | None):
+        raise MalformedPolicyError("a name or a resource that no policy has")
+    return Policy(
+        resource=resource,
+        expires_at_s=expires_at_s,
+        starts_at_s=None if starts is None else _moment(starts),
+        network=None if address is None else _network(address),
+    )
+
+
+def _moment(told: object) -> int:
+    match told:
+        # Python takes True for the number 1.
+        case {"AWS:EpochTime": int(moment), **more} if not (more or isinstance(moment, bool)):
+            if 0 <= moment <= LATEST_S:
+                return moment
+    raise MalformedPolicyError("a time must be a whole number of seconds")
+
+
+def _network(told: object) -> IPv4Network:
+    """Read one address or one range; IPv6 is not supported, and so malformed here."""
+    match told:
+        case {"AWS:SourceIp": str(text), **more} if not more:
+            try:
+                return IPv4Network(text, strict=False)
+            except ValueError as exc:
+                raise MalformedPolicyError("an address must be IPv4, or a range in CIDR") from exc
+    raise MalformedPolicyError("an address must be text")
+
+
+def _lies_in(network: IPv4Network, address: str) -> bool:
+    try:
+        return IPv4Address(address) in network
+    except AddressValueError:
+        return False
