@@ -13,7 +13,7 @@ _START = "https://{host}"
 # user's path could be another's, too.
 _LITERAL = rf"[^/\\?#*%{{}}\x00-\x1f\x7f-\x9f{SLASHES}]*"
 _SEGMENT = rf"(?![{DOTS}]+(?:[/;]|$)){_LITERAL}(?:\{{(?!host\}})[A-Za-z0-9_.:/-]+\}}{_LITERAL})?"
-PATTERN = rf"^https://\{{host\}}/(?:(?!/){_SEGMENT}/)*(?:\*|{_SEGMENT})$"
+PATTERN = rf"^https://\{{host\}}(?=/)(?:/(?!/){_SEGMENT})*(?:/\*)?$"
 """What a template looks like, for Python and for JSON Schema."""
 
 _TEMPLATE = re.compile(PATTERN)
