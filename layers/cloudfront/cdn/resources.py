@@ -44,7 +44,7 @@ _PARTS = re.compile(r"([^/?]*)([^?]*)(?:\?(.*))?", re.DOTALL)
 _HOST = re.compile(r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
 
 # RFC 3986's pchar. Whatever else is raw is encoded; what browsers encode is among it, so that they
-# send what was signed (https://url.spec.whatwg.org/#path-percent-encode-set). In a query, that
+# send what was signed: https://url.spec.whatwg.org/#path-percent-encode-set. In a query, that
 # includes the apostrophe.
 _RAW_IN_PATH = "/:@!$&'()*+,;=%"
 _RAW_IN_QUERY = "/:@!$&()*+,;=%"
@@ -78,7 +78,7 @@ def read(text: str) -> Resource:
     Raw characters that URLs don't have are encoded, as browsers do. Escapes of letters, digits and
     `-._~` are undone in the path; all other escapes stay, since `+` and `%2B` differ in S3.
 
-    >>> read("https://Media.example.com/users/42/caf\u00e9 %7e.jpg?v=1").text
+    >>> read("https://Media.example.com/users/42/café %7e.jpg?v=1").text
     'https://media.example.com/users/42/caf%C3%A9%20~.jpg?v=1'
     >>> read("https://media.example.com/users/42/*").path
     '/users/42/'

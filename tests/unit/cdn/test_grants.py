@@ -383,6 +383,7 @@ ATTACKS = [
     ("https://evil.example#@media.example.com/users/42/a", "fragment"),
     # Schemes.
     ("http://media.example.com/users/42/a.jpg", "scheme"),
+    ("nttps://media.example.com/users/42/a.jpg", "scheme"),
     ("*://media.example.com/users/42/a.jpg", "scheme"),
     ("javascript://media.example.com/users/42/a.jpg", "scheme"),
     ("://media.example.com/users/42/a.jpg", "scheme"),
