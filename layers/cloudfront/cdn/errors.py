@@ -2,6 +2,8 @@
 
 CdnError                      superclass of all, never raised directly
 ├── SettingError              a deploy-time mistake; retrying cannot help
+├── GrantsError               a grant document that cannot be used; nothing is signed by it
+├── ResourceError             a URL that is signed for nobody, whatever the grants say
 ├── MessageError              a message that nobody here can read; set it aside
 ├── TryAgainError             AWS is busy; come back when the clock rings again
 ├── GivenUpError              tried often enough; let a person decide when to try again
@@ -20,6 +22,30 @@ class SettingError(CdnError):
         super().__init__(f"environment variable {name} must be {expected}")
         self.name = name
         self.expected = expected
+
+
+class GrantsError(CdnError):
+    """A grant document cannot be used: what stands at the JSON path *where* must *expected*."""
+
+    def __init__(self, where: str, expected: str) -> None:
+        super().__init__(f"grant document: {where} must {expected}")
+        self.where = where
+        self.expected = expected
+
+
+class ResourceError(CdnError):
+    """
+    What shall be opened is no https URL, or may be read in two ways.
+
+    Attributes:
+        reason: A short code that stays the same.
+        detail: What is wrong and what would be right, for people.
+    """
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
 
 
 class MessageError(CdnError):

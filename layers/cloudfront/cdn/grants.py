@@ -1,0 +1,353 @@
+"""Which claims may open which resources: what the grant document does not allow is refused.
+
+docs/grants.schema.json says what the document may hold, docs/grants.json is an example.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from cdn import resources, templates
+from cdn.errors import GrantsError, ResourceError
+from cdn.resources import Resource
+from cdn.templates import Template
+
+LONGEST_S = 2_592_000
+"""30 days. A replaced key must stay trusted for as long as the longest grant."""
+
+Way = Literal["url", "cookies"]
+
+Reason = Literal[
+    "claims_not_held",
+    "host_not_granted",
+    "path_not_granted",
+    "claim_unusable",
+    "way_not_granted",
+    "lifetime_not_granted",
+]
+"""Why a resource that is well formed may not be opened."""
+
+# Where API Gateway reads scopes, too:
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/rest-api-jwt-authorizer-methods.html
+_SCOPES = ("scope", "scp")
+# Either tells an access token from an ID token, which looks the same otherwise.
+_PURPOSES = ("token_use", *_SCOPES)
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """
+    One entry of the document.
+
+    Attributes:
+        claims: What each of these claims must be (a text) or must hold (a tuple).
+    """
+
+    name: str
+    claims: tuple[tuple[str, str | tuple[str, ...]], ...]
+    templates: tuple[Template, ...]
+    hosts: frozenset[str]
+    by: frozenset[Way]
+    longest_s: int
+    bind_ip: bool
+
+    def held(self, claims: Mapping[str, Any]) -> bool:
+        """Tell whether a token with *claims* has this grant."""
+        return all(_holds(name, claims.get(name), wanted) for name, wanted in self.claims)
+
+    def covers(self, resource: Resource, claims: Mapping[str, Any]) -> bool:
+        """Tell whether any of the templates covers *resource*."""
+        return any(template.covers(resource, claims) for template in self.templates)
+
+
+@dataclass(frozen=True, slots=True)
+class Grants:
+    """A checked document; without *entries* it allows nothing."""
+
+    entries: tuple[Grant, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """
+    The resource may be opened.
+
+    Attributes:
+        resource: The URL as it must be signed and sent; with a last `*`, all that starts so.
+        longest_s: For how long at most, however the expiry is rounded.
+        bind_ip: Whether only from the viewer's IPv4 address.
+        grant: The name of the grant that says so.
+    """
+
+    resource: str
+    longest_s: int
+    bind_ip: bool
+    grant: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """
+    The resource may not be opened.
+
+    Attributes:
+        reason: A `Reason` or, where *malformed*, the reason of a `ResourceError`.
+        detail: The same for people; it tells of no grant that the caller does not have.
+        malformed: Whether no token and no grant could help.
+    """
+
+    reason: str
+    detail: str
+    malformed: bool = False
+
+
+def decide(
+    grants: Grants,
+    *,
+    claims: Mapping[str, Any],
+    resource: str,
+    by: Way,
+    wanted_s: int | None,
+) -> Allowed | Refused:
+    """
+    Decide whether a verified token's *claims* may open *resource*.
+
+    Of several grants that allow it, the one with the longest lifetime is named; of equal ones, one
+    that does not bind the address, then the first in the document. A refusal names the check at
+    which the last of the caller's grants failed.
+
+    Args:
+        claims: As JSON in the token itself. What API Gateway hands over has strings for lists.
+        resource: A URL as it came; or that of a folder with `/*`, for all that is in it.
+        wanted_s: Refused where it is longer than allowed, or no second.
+
+    >>> grants = parse('''{"version": 1, "grants": [{"name": "own-files",
+    ...     "claims": {"token_use": "access"}, "resources": ["https://{host}/users/{sub}/*"],
+    ...     "hosts": ["media.example.com"], "by": ["url"], "longest_s": 600, "bind_ip": false}]}''')
+    >>> def ask(url):
+    ...     claims = {"token_use": "access", "sub": "42"}
+    ...     return decide(grants, claims=claims, resource=url, by="url", wanted_s=None)
+    >>> ask("https://media.example.com/users/42/a b.jpg").resource
+    'https://media.example.com/users/42/a%20b.jpg'
+    >>> ask("https://media.example.com/users/43/a.jpg").reason
+    'path_not_granted'
+    >>> ask("https://media.example.com/users/42/../43/a.jpg").reason
+    'dot_segment'
+    """
+    try:
+        asked = resources.read(resource)
+        if by == "cookies":
+            resources.check_for_cookies(asked)
+    except ResourceError as exc:
+        return Refused(exc.reason, exc.detail, malformed=True)
+    best = _best(grants, claims, asked, by)
+    if isinstance(best, Refused):
+        return best
+    if wanted_s is not None and not 1 <= wanted_s <= best.longest_s:
+        return _refused("lifetime_not_granted", f"this opens for 1 to {best.longest_s} seconds")
+    return Allowed(asked.text, best.longest_s, best.bind_ip, best.name)
+
+
+def _best(grants: Grants, claims: Mapping[str, Any], asked: Resource, by: Way) -> Grant | Refused:
+    held = [grant for grant in grants.entries if grant.held(claims)]
+    if not held:
+        return _refused("claims_not_held", "no grant is for a token with these claims")
+    here = [grant for grant in held if asked.host in grant.hosts]
+    if not here:
+        return _refused("host_not_granted", "your grants open nothing on this host")
+    covering = [grant for grant in here if grant.covers(asked, claims)]
+    if not covering:
+        return _why_no_path(here, claims, asked)
+    fitting = [grant for grant in covering if by in grant.by]
+    if not fitting:
+        return _refused("way_not_granted", f"your grants open this, but not by {by}")
+    return max(fitting, key=lambda grant: (grant.longest_s, not grant.bind_ip))
+
+
+def _why_no_path(here: list[Grant], claims: Mapping[str, Any], asked: Resource) -> Refused:
+    for template in (template for grant in here for template in grant.templates):
+        name = template.unusable(claims)
+        if name is not None and asked.path.startswith(template.parts[0]):
+            return _refused(
+                "claim_unusable",
+                f"the token's claim {name} must be 1 to 128 letters, digits or ._@=+- to stand "
+                "in a path, and neither . nor ..",
+            )
+    return _refused("path_not_granted", "your grants do not open this path")
+
+
+def _refused(reason: Reason, detail: str) -> Refused:
+    return Refused(reason, detail)
+
+
+def _holds(name: str, value: object, wanted: str | tuple[str, ...]) -> bool:
+    if isinstance(wanted, str):
+        return value == wanted
+    if isinstance(value, str):
+        # RFC 7519 lets an `aud` of one be no list.
+        value = value.split(" ") if name in _SCOPES else [value]
+    return isinstance(value, list) and all(one in value for one in wanted)
+
+
+# The document is checked by hand, since a validator of JSON Schemas takes long to import.
+
+_NAME = re.compile(r"^[A-Za-z0-9-]{1,64}$")
+_HOST = re.compile(
+    r"^(?=.{1,253}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+"
+    r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?$"
+)
+_CLAIM = re.compile(r"^[A-Za-z0-9_.:/-]{1,128}$")
+_TOKEN_USE = re.compile(r"^(?:access|id)$")
+_SCOPE = re.compile(r"^[!-~]+$")
+_TEXT = re.compile(r"^[^\x00-\x1f]+$")
+
+
+def parse(document: str) -> Grants:
+    """
+    Read a grant document.
+
+    Raises:
+        GrantsError: It is no JSON, or something in it is missing, unknown or not what it must be.
+
+    >>> parse('{"version": 1, "grants": []}')
+    Grants(entries=())
+    >>> parse('{"version": 1, "grants": [], "default": "allow"}')
+    Traceback (most recent call last):
+    cdn.errors.GrantsError: grant document: $ must not have "default"; its keys are version, grants
+    """
+    root = _keyed(_json(document), "$", "version", "grants", optional="$schema")
+    _check(root["version"] == 1 and root["version"] is not True, "$.version", "be 1")
+    _check(isinstance(root.get("$schema", ""), str), "$.$schema", "be a text")
+    values = _list(root["grants"], "$.grants")
+    entries = tuple(_grant(value, f"$.grants[{n}]") for n, value in enumerate(values))
+    names = [entry.name for entry in entries]
+    for n, name in enumerate(names):
+        _check(name not in names[:n], f"$.grants[{n}].name", "be no other grant's name")
+    return Grants(entries)
+
+
+def _grant(value: object, where: str) -> Grant:
+    grant = _keyed(
+        value, where, "name", "claims", "resources", "hosts", "by", "longest_s", "bind_ip"
+    )
+    _check(isinstance(grant["bind_ip"], bool), f"{where}.bind_ip", "be true or false")
+    return Grant(
+        name=_text(grant["name"], f"{where}.name", _NAME, "be 1 to 64 letters, digits or -"),
+        claims=_claims(grant["claims"], f"{where}.claims"),
+        templates=tuple(
+            _template(text, at) for at, text in _distinct(grant["resources"], f"{where}.resources")
+        ),
+        hosts=frozenset(
+            _text(host, at, _HOST, "be a host's name in lower case, such as media.example.com")
+            for at, host in _distinct(grant["hosts"], f"{where}.hosts")
+        ),
+        by=frozenset(_way(way, at) for at, way in _distinct(grant["by"], f"{where}.by")),
+        longest_s=_lifetime(grant["longest_s"], f"{where}.longest_s"),
+        bind_ip=grant["bind_ip"],
+    )
+
+
+def _claims(value: object, where: str) -> tuple[tuple[str, str | tuple[str, ...]], ...]:
+    claims = _object(value, where)
+    _check(
+        not claims.keys().isdisjoint(_PURPOSES),
+        where,
+        "have token_use, scope or scp, since ID and access tokens look alike",
+    )
+    return tuple((name, _wanted(name, wanted, where)) for name, wanted in claims.items())
+
+
+def _wanted(name: str, wanted: object, where: str) -> str | tuple[str, ...]:
+    at = f"{where}.{name}" if name.isidentifier() else f"{where}[{json.dumps(name)}]"
+    _text(name, at, _CLAIM, "be named with 1 to 128 letters, digits or _.:/-")
+    if name == "token_use":
+        return _text(wanted, at, _TOKEN_USE, "be access or id")
+    if name in _SCOPES:
+        return tuple(
+            _text(scope, each, _SCOPE, "be a scope, without spaces")
+            for each, scope in _distinct(wanted, at)
+        )
+    if isinstance(wanted, list):
+        return tuple(_text(one, each, _TEXT, "be a text") for each, one in _distinct(wanted, at))
+    return _text(wanted, at, _TEXT, "be a text or a list of texts")
+
+
+def _template(text: object, where: str) -> Template:
+    if not isinstance(text, str):
+        raise GrantsError(where, "be a text")
+    if expected := templates.why_not(text):
+        raise GrantsError(where, expected)
+    return templates.read(text)
+
+
+def _way(way: object, where: str) -> Way:
+    _check(way in get_args(Way), where, "be url or cookies")
+    return way  # type: ignore[return-value]  # as checked
+
+
+def _lifetime(value: object, where: str) -> int:
+    # As JSON Schema counts, 60.0 is whole and true is no number.
+    if isinstance(value, bool) or not isinstance(value, int | float) or value % 1 != 0:
+        raise GrantsError(where, "be a whole number")
+    _check(1 <= value <= LONGEST_S, where, f"be from 1 to {LONGEST_S}")
+    return int(value)
+
+
+def _json(document: str) -> object:
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        _check(len(dict(pairs)) == len(pairs), "$", "have no key twice in one object")
+        return dict(pairs)
+
+    try:
+        return json.loads(document, object_pairs_hook=once)
+    except ValueError as exc:
+        raise GrantsError("$", f"be JSON; {exc}") from None
+    except RecursionError:
+        raise GrantsError("$", "be JSON of a few levels") from None
+
+
+def _keyed(value: object, where: str, *keys: str, optional: str = "") -> dict[str, Any]:
+    found = _object(value, where)
+    for key in keys:
+        _check(key in found, where, f"have {key}; its keys are {', '.join(keys)}")
+    for key in found:
+        _check(
+            key in {*keys, optional},
+            where,
+            f"not have {json.dumps(key)}; its keys are {', '.join(keys)}",
+        )
+    return found
+
+
+def _object(value: object, where: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise GrantsError(where, "be an object")
+    return value
+
+
+def _list(value: object, where: str) -> list[Any]:
+    if not isinstance(value, list):
+        raise GrantsError(where, "be a list")
+    return value
+
+
+def _distinct(value: object, where: str) -> list[tuple[str, Any]]:
+    """Give each of a list's values, and where it stands."""
+    values = _list(value, where)
+    _check(values, where, "not be empty")
+    for n, one in enumerate(values):
+        _check(one not in values[:n], f"{where}[{n}]", "not stand there twice")
+    return [(f"{where}[{n}]", one) for n, one in enumerate(values)]
+
+
+def _text(value: object, where: str, pattern: re.Pattern[str], expected: str) -> str:
+    if not isinstance(value, str) or not pattern.fullmatch(value):
+        raise GrantsError(where, expected)
+    return value
+
+
+def _check(held: object, where: str, expected: str) -> None:
+    if not held:
+        raise GrantsError(where, expected)
