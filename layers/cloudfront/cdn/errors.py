@@ -7,7 +7,13 @@ CdnError                      superclass of all, never raised directly
 ├── MessageError              a message that nobody here can read; set it aside
 ├── TryAgainError             AWS is busy; come back when the clock rings again
 ├── GivenUpError              tried often enough; let a person decide when to try again
-└── DistributionGoneError     what we act on was deleted; stop
+├── DistributionGoneError     what we act on was deleted; stop
+├── KeyMaterialError          no key that CloudFront takes; whoever keeps the secret must mend it
+├── MalformedError            signed text that CloudFront cannot read; have it signed anew
+└── UnsignableError           what was asked for is never signed; ask for something else
+    ├── UrlError              … because of the URL
+    ├── PolicyError           … because of what, when or whom the policy allows
+    └── CookieError           … because of an attribute of the cookies
 """
 
 
@@ -89,3 +95,47 @@ class DistributionGoneError(CdnError):
     def __init__(self, distribution_id: str) -> None:
         super().__init__(f"distribution {distribution_id} does not exist")
         self.distribution_id = distribution_id
+
+
+class KeyMaterialError(CdnError):
+    """A text holds no key that CloudFront takes; *reason* never shows any of the text."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class MalformedError(CdnError):
+    """A policy or a signature (*what*) is not written as CloudFront reads it."""
+
+    def __init__(self, what: str, reason: str) -> None:
+        super().__init__(f"{what} {reason}")
+        self.what = what
+        self.reason = reason
+
+
+class UnsignableError(CdnError):
+    """
+    A request for a signature is refused, whoever asks; never raised directly.
+
+    Attributes:
+        what: The part of the URL, the field of the policy or the attribute of the cookies.
+        reason: What is wrong with it and what would be right.
+    """
+
+    def __init__(self, what: str, reason: str) -> None:
+        super().__init__(f"{what} {reason}")
+        self.what = what
+        self.reason = reason
+
+
+class UrlError(UnsignableError):
+    """A URL is none that CloudFront serves, or not one that arrives as it was signed."""
+
+
+class PolicyError(UnsignableError):
+    """A policy allows what CloudFront cannot check, or what nobody may be given."""
+
+
+class CookieError(UnsignableError):
+    """Browsers would not store, or not send back, a cookie with this attribute."""
