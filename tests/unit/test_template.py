@@ -11,7 +11,7 @@ from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 from samtranslator.yaml_helper import yaml_parse
 
-from cdn import settings
+from cdn import secrets, settings
 
 ROOT = Path(__file__).parents[2]
 TEMPLATE = yaml_parse((ROOT / "template.yaml").read_text(encoding="utf-8"))
@@ -30,6 +30,8 @@ DEAD_LETTERS = {
     for about in QUEUES.values()
     if "RedrivePolicy" in about["Properties"]
 }
+# What the Parameters and Secrets extension reads beside the function.
+OF_EXTENSION = {"SECRETS_MANAGER_TTL", "SSM_PARAMETER_STORE_TTL"}
 every_function = pytest.mark.parametrize("name", FUNCTIONS)
 every_queue = pytest.mark.parametrize("name", QUEUES)
 
@@ -59,9 +61,9 @@ class TestEnvironment:
         A function's variables are the fields of its settings, no more and no fewer.
         """
         told = getattr(settings, f"{name}Settings")
-        variables = FUNCTIONS[name]["Properties"]["Environment"]["Variables"]
+        variables = set(FUNCTIONS[name]["Properties"]["Environment"]["Variables"])
 
-        assert set(variables) == {field.upper() for field in told.__dataclass_fields__}
+        assert variables - OF_EXTENSION == {field.upper() for field in told.__dataclass_fields__}
 
     @every_function
     def test_settings_read(self, name):
@@ -385,8 +387,8 @@ class TestWarnings:
         """
         The warnings of both clocks' functions are counted by the metric that the alarm looks at.
         """
-        filters = [about["Properties"] for about in of_type("AWS::Logs::MetricFilter").values()]
         alarm = RESOURCES["StepsFailedAlarm"]["Properties"]
+        filters = [RESOURCES[f"{name}Warnings"]["Properties"] for name in ("Flush", "Watch")]
 
         assert {one["LogGroupName"]["Ref"] for one in filters} == {
             "SendInvalidationsLog",
@@ -399,6 +401,86 @@ class TestWarnings:
             assert made["MetricName"] == alarm["MetricName"]
         assert "First step:" in alarm["AlarmDescription"]["Fn::Sub"]
         assert alarm["AlarmActions"] == [{"Ref": "Announcements"}]
+
+    def test_signing(self):
+        """
+        Each error of signing is counted by the metric that its alarm looks at.
+        """
+        counted = RESOURCES["SigningTrouble"]["Properties"]
+        alarm = RESOURCES["SigningTroubleAlarm"]["Properties"]
+        (made,) = counted["MetricTransformations"]
+
+        assert counted["LogGroupName"] == {"Ref": "SignAccessLog"}
+        assert counted["FilterPattern"] == '{ $.level = "ERROR" }'
+        assert (made["MetricNamespace"], made["MetricName"]) == (
+            alarm["Namespace"],
+            alarm["MetricName"],
+        )
+
+    @pytest.mark.parametrize("name", of_type("AWS::CloudWatch::Alarm"))
+    def test_first_step(self, name):
+        """
+        Every alarm names a first step, and reaches somebody.
+        """
+        alarm = RESOURCES[name]["Properties"]
+
+        assert "First step:" in alarm["AlarmDescription"]["Fn::Sub"].replace("\n", " ")
+        assert alarm["AlarmActions"] == alarm["OKActions"] == [{"Ref": "Announcements"}]
+
+
+class TestSigning:
+    SIGNED = (
+        "Api",
+        "SignAccess",
+        "SignAccessRole",
+        "SignAccessLog",
+        "SigningSecret",
+        "SigningTrouble",
+        "SigningTroubleAlarm",
+        "SignAccessFailedAlarm",
+    )
+
+    def test_no_open_endpoint(self):
+        """
+        Without an issuer of tokens there is no endpoint, and nothing that belongs to it.
+        """
+        assert TEMPLATE["Parameters"]["JwtIssuer"]["Default"] == ""
+        assert all(RESOURCES[name]["Condition"] == "AccessIsSigned" for name in self.SIGNED)
+
+    def test_authorized(self):
+        """
+        Every route needs a token, but for the description.
+        """
+        auth = RESOURCES["Api"]["Properties"]["Auth"]
+        routes = FUNCTIONS["SignAccess"]["Properties"]["Events"]
+
+        assert auth["DefaultAuthorizer"] in auth["Authorizers"]
+        assert {
+            about["Properties"]["Path"]
+            for about in routes.values()
+            if "Auth" in about["Properties"]
+        } == {"/openapi.json"}
+
+    def test_boto3(self):
+        """
+        The function that signs gets boto3 only where keys are in KMS; every other one has it.
+        """
+        layers = {name: about["Properties"]["Layers"] for name, about in FUNCTIONS.items()}
+
+        assert layers.pop("SignAccess") == [
+            {"Ref": "SecretsExtension"},
+            {"Fn::If": ["KeysAreInKms", {"Ref": "Boto3"}, {"Ref": "AWS::NoValue"}]},
+        ]
+        assert all(one == [{"Ref": "Boto3"}] for one in layers.values())
+
+    def test_secret_kept(self):
+        """
+        The secret outlives the stack: links that live on were signed with what it holds.
+        """
+        secret = RESOURCES["SigningSecret"]
+
+        assert secret["DeletionPolicy"] == secret["UpdateReplacePolicy"] == "Retain"
+        assert secrets.PLACEHOLDER == secret["Properties"]["SecretString"]
 
 
 class TestPermissions:

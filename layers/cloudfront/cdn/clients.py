@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudfront import CloudFrontClient
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_events import EventBridgeClient
+    from mypy_boto3_kms import KMSClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_sqs import SQSClient
@@ -39,6 +40,12 @@ def dynamodb() -> DynamoDBClient:
 def events() -> EventBridgeClient:
     """Speak to EventBridge."""
     return boto3.client("events", config=_TIMEOUTS)
+
+
+@cache
+def kms() -> KMSClient:
+    """Speak to KMS."""
+    return boto3.client("kms", config=_TIMEOUTS)
 
 
 @cache

@@ -8,6 +8,12 @@ CdnError                      superclass of all, never raised directly
 ├── TryAgainError             AWS is busy; come back when the clock rings again
 ├── GivenUpError              tried often enough; let a person decide when to try again
 ├── DistributionGoneError     what we act on was deleted; stop
+├── UnavailableError          a secret, a parameter or a key cannot be had now; ask again later
+│   └── NoKeyYetError         … because no signing key has been made and proven yet
+├── RequestError              a request of a front end that nobody here can read; mend the request
+│   └── TokenError            … because of its token; sign in again
+├── AccessRefusedError        the caller may not open what it asked for; ask for something else
+├── CookieUnreachableError    no cookie that is set here reaches that host; ask for URLs
 ├── KeyMaterialError          no key that CloudFront takes; whoever keeps the secret must mend it
 ├── MalformedError            signed text that CloudFront cannot read; have it signed anew
 └── UnsignableError           what was asked for is never signed; ask for something else
@@ -15,6 +21,9 @@ CdnError                      superclass of all, never raised directly
     ├── PolicyError           … because of what, when or whom the policy allows
     └── CookieError           … because of an attribute of the cookies
 """
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 
 class CdnError(Exception):
@@ -139,3 +148,57 @@ class PolicyError(UnsignableError):
 
 class CookieError(UnsignableError):
     """Browsers would not store, or not send back, a cookie with this attribute."""
+
+
+class UnavailableError(CdnError):
+    """*what* cannot be had now, because of *why*."""
+
+    def __init__(self, what: str, why: str) -> None:
+        super().__init__(f"{what} cannot be had now: {why}")
+        self.what = what
+        self.why = why
+
+
+class NoKeyYetError(UnavailableError):
+    """The secret holds the placeholder that stands there until the first key is proven."""
+
+    def __init__(self) -> None:
+        super().__init__("the signing key", "there is none yet")
+
+
+class RequestError(CdnError):
+    """A request is not as the API's description says; *reason* says what would be right."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class TokenError(RequestError):
+    """No authorizer has verified the token of a request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why one of the resources that were asked for, by its *index*, may not be opened."""
+
+    index: int
+    reason: str
+    detail: str
+    malformed: bool = False
+
+
+class AccessRefusedError(CdnError):
+    """Nothing is signed, because of *refusals*."""
+
+    def __init__(self, refusals: Sequence[Refusal]) -> None:
+        super().__init__(", ".join(f"{one.index}: {one.reason}" for one in refusals))
+        self.refusals = tuple(refusals)
+
+
+class CookieUnreachableError(CdnError):
+    """A browser would keep no cookie for *host* that this API sets."""
+
+    def __init__(self, host: str) -> None:
+        super().__init__(f"no cookie that this API sets reaches {host}")
+        self.host = host

@@ -69,6 +69,28 @@ class SweepSettings:
     watch_clock_url: str
 
 
+@dataclass(frozen=True, slots=True)
+class SignAccessSettings:
+    """
+    Which key signs, who may open what, and how cookies reach browsers.
+
+    Attributes:
+        cookie_host: The host of the distribution of which this API is a behavior, if it is one.
+        cookie_domain: A parent domain that the API's own host shares with what cookies open.
+        cross_site_pages: `yes` where pages of other sites show what cookies open.
+        viewer_address: Where the viewer's address is to be had: `none`, `connection`,
+            `cloudfront`; see `access.viewer_ip`.
+    """
+
+    signing_secret: str
+    grants_parameter: str
+    cookie_host: str | None
+    cookie_domain: str | None
+    cross_site_pages: str
+    viewer_address: str
+    metrics_namespace: str
+
+
 S = TypeVar("S")
 
 
@@ -80,7 +102,7 @@ def read(kind: type[S], environ: Mapping[str, str] | None = None) -> S:
         SettingError: A variable is unset, empty, or no whole number where one is needed.
 
     A number is written in digits, a tuple with commas between its items, a mapping as
-    `name=value` with commas between them, and only a mapping may be empty.
+    `name=value` with commas between them. A mapping may be empty, and so may what can be None.
 
     >>> read(SweepSettings, {"LEDGER_TABLE": "l", "FLUSH_CLOCK_URL": "f", "WATCH_CLOCK_URL": "w"})
     SweepSettings(ledger_table='l', flush_clock_url='f', watch_clock_url='w')
@@ -89,13 +111,15 @@ def read(kind: type[S], environ: Mapping[str, str] | None = None) -> S:
     cdn.errors.SettingError: environment variable LEDGER_TABLE must be set
     """
     environ = os.environ if environ is None else environ
-    values: dict[str, str | int | tuple[str, ...] | Mapping[str, str]] = {}
+    values: dict[str, str | int | tuple[str, ...] | Mapping[str, str] | None] = {}
     for field in fields(kind):  # type: ignore[arg-type]  # every kind here is a dataclass
         name = field.name.upper()
         text = environ.get(name)
-        if text is None or (not text and field.type != Mapping[str, str]):
+        if text is None or (not text and field.type not in _MAY_BE_EMPTY):
             raise SettingError(name, "set")
-        if field.type is int:
+        if field.type == str | None:
+            values[field.name] = text or None
+        elif field.type is int:
             if not text.isdecimal():
                 raise SettingError(name, f"a whole number, not {text!r}")
             values[field.name] = int(text)
@@ -106,6 +130,26 @@ def read(kind: type[S], environ: Mapping[str, str] | None = None) -> S:
         else:
             values[field.name] = text
     return kind(**values)
+
+
+_MAY_BE_EMPTY = (Mapping[str, str], str | None)
+
+
+_EXTENSION_PORT = "2773"
+
+
+def extension(environ: Mapping[str, str] | None = None) -> tuple[int, str]:
+    """
+    Tell the port of the Parameters and Secrets extension, and the token that it wants to see.
+
+    Lambda sets the one where it is not the usual, and always the other.
+
+    >>> extension({"AWS_SESSION_TOKEN": "t"})
+    (2773, 't')
+    """
+    environ = os.environ if environ is None else environ
+    port = environ.get("PARAMETERS_SECRETS_EXTENSION_HTTP_PORT", _EXTENSION_PORT)
+    return int(port), environ.get("AWS_SESSION_TOKEN", "")
 
 
 def _mapping(name: str, text: str) -> Mapping[str, str]:

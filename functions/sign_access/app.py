@@ -1,0 +1,251 @@
+"""A front end asks for what a viewer may open: signed URLs, or signed cookies."""
+
+import json
+import time
+from base64 import b64decode
+from collections.abc import Iterable
+from functools import lru_cache
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl
+
+from cdn import access, audit, bearer, grants, secrets, settings
+from cdn.access import Caller, CookieRules, Desk, Opened, Wanted
+from cdn.errors import (
+    AccessRefusedError,
+    CdnError,
+    CookieUnreachableError,
+    GrantsError,
+    KeyMaterialError,
+    NoKeyYetError,
+    RequestError,
+    TokenError,
+    UnavailableError,
+)
+from cdn.extension import Extension
+from cdn.grants import Grants
+from cdn.keeping import REFRESH_AFTER_S, Kept
+from cdn.keypairs import Kind, Signer
+from cdn.settings import SignAccessSettings
+
+_DESCRIPTION = Path(__file__).with_name("openapi.json")
+_MOST_RESOURCES = 100
+_NO_KEY_FOR_S = 60
+
+Answer = dict[str, Any]
+
+
+def lambda_handler(event: dict[str, Any], context: object) -> Answer:
+    """Answer one request of the HTTP API, whose authorizer has verified the token."""
+    if event["routeKey"] == "GET /openapi.json":
+        return _answer(200, json.loads(_DESCRIPTION.read_bytes()), "application/json")
+    told = settings.read(SignAccessSettings)
+    now_s = time.time()
+    try:
+        return _do(event, told, now_s)
+    except (AccessRefusedError, CookieUnreachableError, RequestError, UnavailableError) as exc:
+        return _problem(exc, now_s)
+
+
+def _do(event: dict[str, Any], told: SignAccessSettings, now_s: float) -> Answer:
+    claims = bearer.claims(event)
+    route = event["routeKey"]
+    if route == "DELETE /signed-cookies":
+        cleared = access.clear_cookies(_cookie_rules(told), _named_in_query(event))
+        return _answer(
+            200,
+            {
+                "now": int(now_s),
+                "cleared": [{"resource": one.resource, "path": one.text} for one in cleared],
+            },
+            cookies=cleared,
+        )
+
+    by_url = route == "POST /signed-urls"
+    wanted, refresh = _wanted(event, "urls" if by_url else "resources")
+    desk = _desk(told, refresh=refresh)
+    caller = Caller(claims, access.viewer_ip(event, trusted=told.viewer_address))
+    trail = audit.Trail(claims.get("sub"), "url" if by_url else "cookies", told.metrics_namespace)
+    try:
+        opened = (access.sign_urls if by_url else access.sign_cookies)(desk, caller, wanted)
+    except AccessRefusedError as exc:
+        _say(trail.refused(wanted.resources, exc.refusals, now_s=now_s))
+        raise
+    _say(trail.granted(opened, key_id=desk.signer.key_id, now_s=now_s))
+    if by_url:
+        return _answer(200, {"now": int(now_s), "signed": [_signed(one) for one in opened]})
+    sets = [
+        {"resource": one.resource, "path": one.text, "expires_at": one.expires_at_s}
+        for one in opened
+    ]
+    return _answer(200, {"now": int(now_s), "cookies": sets}, cookies=opened)
+
+
+def _signed(one: Opened) -> dict[str, Any]:
+    if one.resource.endswith("*"):
+        return {"resource": one.resource, "query": one.text, "expires_at": one.expires_at_s}
+    return {"url": one.text, "expires_at": one.expires_at_s}
+
+
+# ── What is asked for ─────────────────────────────────────────────────────────────────────────────
+
+
+def _wanted(event: dict[str, Any], field: str) -> tuple[Wanted, bool]:
+    """
+    Read the body of a POST, whose *field* has the resources; tell whether it asks for a new key.
+
+    Raises:
+        RequestError: It is not as openapi.json says.
+    """
+    body = event.get("body", "")
+    try:
+        asked = json.loads(b64decode(body) if event["isBase64Encoded"] else body)
+    except (ValueError, RecursionError):
+        raise RequestError("the body must be JSON") from None
+    if not isinstance(asked, dict) or not asked.keys() <= {
+        field,
+        "expires_in",
+        "starts_at",
+        "refresh",
+    }:
+        raise RequestError(f"the body must be an object of {field}, expires_in, starts_at, refresh")
+    for name in ("expires_in", "starts_at"):
+        number = asked.get(name, 1)
+        if type(number) is not int or not 0 < number <= access.LAST_SECOND:
+            raise RequestError(f"{name} must be a whole number of seconds, from 1 on")
+    if type(asked.get("refresh", False)) is not bool:
+        raise RequestError("refresh must be true or false")
+    resources = _checked(field, asked.get(field))
+    wanted = Wanted(resources, asked.get("expires_in"), asked.get("starts_at"))
+    return wanted, asked.get("refresh", False)
+
+
+def _named_in_query(event: dict[str, Any]) -> list[str]:
+    # API Gateway joins what comes twice with commas, which a resource may have in it.
+    found = parse_qsl(event.get("rawQueryString", ""), keep_blank_values=True)
+    if any(name != "resource" for name, _ in found):
+        raise RequestError("the query must have resource=…, as often as needed, and nothing else")
+    return _checked("resource", [value for _, value in found])
+
+
+def _checked(field: str, resources: object) -> list[str]:
+    if (
+        not isinstance(resources, list)
+        or not 1 <= len(resources) <= _MOST_RESOURCES
+        or not all(isinstance(one, str) for one in resources)
+    ):
+        raise RequestError(f"{field} must be 1 to {_MOST_RESOURCES} texts")
+    return resources
+
+
+# ── What it is decided by ─────────────────────────────────────────────────────────────────────────
+
+
+def _desk(told: SignAccessSettings, *, refresh: bool) -> Desk:
+    extension = Extension(*settings.extension())
+    return Desk(
+        grants=_grants(extension, told.grants_parameter).get(),
+        signer=_signer(extension, told.signing_secret).get(refresh=refresh),
+        cookies=_cookie_rules(told),
+        now=time.time,
+    )
+
+
+def _cookie_rules(told: SignAccessSettings) -> CookieRules:
+    cross_site = told.cross_site_pages == "yes"
+    return CookieRules(told.cookie_host, told.cookie_domain, cross_site=cross_site)
+
+
+@lru_cache(maxsize=1)
+def _signer(extension: Extension, secret: str) -> Kept[Signer]:
+    def read() -> Signer:
+        try:
+            return secrets.signer(extension.secret(secret), kms=_kms)
+        except KeyMaterialError as exc:
+            raise UnavailableError("the signing key", exc.reason) from None
+
+    return Kept(read, time.time)
+
+
+@lru_cache(maxsize=1)
+def _grants(extension: Extension, parameter: str) -> Kept[Grants]:
+    def read() -> Grants:
+        try:
+            return grants.parse(extension.parameter(parameter))
+        except GrantsError as exc:
+            raise UnavailableError("the grants", str(exc)) from exc
+
+    return Kept(read, time.time)
+
+
+def _kms(kms_key: str, kind: Kind) -> Any:  # noqa: ANN401  # nothing of it is loaded here
+    # boto3 takes longer to load than all else here together: only where a key is in KMS.
+    return import_module("cdn.kms").signing(kms_key, kind)
+
+
+# ── What is answered ──────────────────────────────────────────────────────────────────────────────
+
+
+def _answer(
+    status: int,
+    body: dict[str, Any],
+    content_type: str = "application/json",
+    *,
+    cookies: Iterable[Opened] = (),
+    headers: dict[str, str] | None = None,
+) -> Answer:
+    return {
+        "statusCode": status,
+        "headers": {"content-type": content_type, "cache-control": "no-store", **(headers or {})},
+        "cookies": [header for one in cookies for header in one.headers],
+        "body": json.dumps(body),
+    }
+
+
+def _problem(error: CdnError, now_s: float) -> Answer:
+    """Write *error* as problem details: https://www.rfc-editor.org/rfc/rfc9457."""
+    more: dict[str, Any] = {}
+    headers: dict[str, str] = {}
+    match error:
+        case AccessRefusedError():
+            malformed = any(one.malformed for one in error.refusals)
+            status, name = (400, "malformed") if malformed else (403, "refused")
+            title = "This cannot be signed" if malformed else "This may not be opened"
+            detail = error.refusals[0].detail
+            more["errors"] = [
+                {"index": one.index, "reason": one.reason, "detail": one.detail}
+                for one in error.refusals
+            ]
+        case CookieUnreachableError():
+            status, name, title = 409, "cookies-unreachable", "Cookies cannot reach that host"
+            detail = (
+                f"{error}: let this API be a behavior of the distribution that serves it, or share "
+                "a parent domain with it; or ask for URLs"
+            )
+        case TokenError():
+            status, name, title = 401, "unauthorized", "Sign in first"
+            detail = error.reason
+        case RequestError():
+            status, name, title = 400, "malformed", "The request cannot be read"
+            detail = error.reason
+        case _:
+            _say([audit.trouble(error)])
+            status, name, title = 503, "unavailable", "Nothing can be signed now"
+            waiting = isinstance(error, NoKeyYetError)
+            headers["retry-after"] = str(_NO_KEY_FOR_S if waiting else REFRESH_AFTER_S)
+            detail = "there is no signing key yet" if waiting else "try again in a few seconds"
+    body = {
+        "type": f"urn:cloudfront-autopilot:{name}",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "now": int(now_s),
+        **more,
+    }
+    return _answer(status, body, "application/problem+json", headers=headers)
+
+
+def _say(lines: Iterable[str]) -> None:
+    # One write: what other requests say does not come between.
+    print("\n".join(lines))  # noqa: T201  # Lambda's log

@@ -1,0 +1,220 @@
+"""The suite with its signing endpoint, in front of private content that an edge guards."""
+
+import json
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from cdn import keypairs
+from functions.sign_access import app as sign_access
+from local import stack
+from local.demo import outside
+from local.identity import Identity
+from local.loopback import Request
+from tests.local import suite
+
+ISSUER = "https://identity.example"
+HOST = "media.example.com"
+ORIGIN = "https://app.example.com"
+GRANTS = {
+    "version": 1,
+    "grants": [
+        {
+            "name": "own-files",
+            "claims": {"token_use": "access"},
+            "resources": ["https://{host}/users/{sub}/*"],
+            "hosts": [HOST],
+            "by": ["url", "cookies"],
+            "longest_s": 3600,
+            "bind_ip": False,
+        },
+        {
+            "name": "bound",
+            "claims": {"token_use": "access"},
+            "resources": ["https://{host}/bound/*"],
+            "hosts": [HOST, "other.example.net"],
+            "by": ["url", "cookies"],
+            "longest_s": 300,
+            "bind_ip": True,
+        },
+        {
+            "name": "elsewhere",
+            "claims": {"token_use": "access"},
+            "resources": ["https://{host}/users/{sub}/*"],
+            "hosts": ["media.example.org"],
+            "by": ["cookies"],
+            "longest_s": 300,
+            "bind_ip": False,
+        },
+    ],
+}
+PARAMETERS = {
+    "UploadBuckets": "site",
+    "JwtIssuer": ISSUER,
+    "JwtAudience": "front-end",
+    "CookieHost": HOST,
+    "AllowedOrigins": ORIGIN,
+}
+
+
+@cache
+def private_key(kind="ECDSA-P256", number=0):
+    """Make a key, once: RSA takes a second."""
+    del number
+    return keypairs.generate(kind)
+
+
+@dataclass(slots=True)
+class Cloud:
+    """A stack that signs, a distribution that trusts its key, and an issuer of tokens."""
+
+    world: Any
+    identity: Identity
+    distribution_id: str
+    domain_name: str
+    key_group_id: str
+    key_ids: list[str]
+
+    def trust(self, private_key, name):
+        """Publish the public half in the key group, and name it."""
+        cloudfront = self.world.client("cloudfront")
+        made = cloudfront.create_public_key(
+            PublicKeyConfig={
+                "CallerReference": name,
+                "Name": name,
+                "EncodedKey": keypairs.public_pem(private_key),
+            }
+        )["PublicKey"]["Id"]
+        self.key_ids.append(made)
+        return made
+
+    def keep(self, secret):
+        """Put *secret* where the function finds it."""
+        self.world.client("secretsmanager").put_secret_value(
+            SecretId=self.world.outputs["SigningSecretArn"],
+            SecretString=secret if isinstance(secret, str) else json.dumps(secret),
+        )
+
+    def grant(self, document):
+        self.world.client("ssm").put_parameter(
+            Name="/cloudfront-autopilot/grants",
+            Type="String",
+            Value=document if isinstance(document, str) else json.dumps(document),
+            Overwrite=True,
+        )
+
+    def token(self, subject="42", **claims):
+        return self.identity.token(subject, **{"aud": "front-end", "token_use": "access"} | claims)
+
+    def ask(self, method, path, body=None, *, token=None, headers=()):
+        """Send a request as a front end does, and read the answer."""
+        sent = [("authorization", f"Bearer {token or self.token()}")]
+        if body is not None:
+            sent.append(("content-type", "application/json"))
+        text = body if isinstance(body, (str, type(None))) else json.dumps(body)
+        request = Request(
+            method=method,
+            target=path,
+            headers=[*sent, *headers],
+            body=(text or "").encode(),
+            source_ip="192.0.2.7",
+        )
+        answer = self.world.apis.handle(request, host=self.world.deployment.apis[0].host)
+        return Answer(answer.status, answer.headers, json.loads(answer.body or b"null"))
+
+    def urls(self, *urls, token=None, **more):
+        return self.ask("POST", "/signed-urls", {"urls": list(urls), **more}, token=token)
+
+    def cookies(self, *resources, token=None, **more):
+        body = {"resources": list(resources), **more}
+        return self.ask("POST", "/signed-cookies", body, token=token)
+
+    def clear(self, *resources, token=None):
+        query = urlencode([("resource", one) for one in resources])
+        return self.ask("DELETE", f"/signed-cookies?{query}", token=token)
+
+    def fetch(self, url, *, cookies=None, address="192.0.2.7"):
+        """Ask the edge for *url*, as a viewer with these cookies."""
+        parts = urlsplit(url)
+        target = parts.path + (f"?{parts.query}" if parts.query else "")
+        headers = {"cookie": "; ".join(cookies)} if cookies else {}
+        return self.world.edge.fetch("GET", parts.netloc, target, headers, address=address)
+
+
+@dataclass(slots=True)
+class Answer:
+    status: int
+    headers: Any
+    body: Any
+
+    def header(self, name):
+        return next((value for key, value in self.headers if key == name), None)
+
+    @property
+    def set_cookies(self):
+        return [value for key, value in self.headers if key == "set-cookie"]
+
+    def sent_back(self, path):
+        """Tell the cookies that a browser would send with a request for *path*."""
+        kept = []
+        for one in self.set_cookies:
+            pair, *attributes = one.split("; ")
+            scope = next(a.removeprefix("Path=") for a in attributes if a.startswith("Path="))
+            if path.startswith(scope) and "Max-Age=0" not in attributes:
+                kept.append(pair)
+        return kept
+
+
+@contextmanager
+def running(*, key="ECDSA-P256", algorithm="SHA256", parameters=None, **how):
+    """Run it, with a proven key of the kind, and files of two users."""
+    identity = Identity(ISSUER, now=time.time)
+    sign_access._signer.cache_clear()
+    sign_access._grants.cache_clear()
+    with stack.inline(
+        suite.TEMPLATE,
+        parameters=PARAMETERS | (parameters or {}),
+        handlers=suite.HANDLERS | {"sign_access": sign_access.lambda_handler},
+        fetch=identity.document,
+        **how,
+    ) as world:
+        cloud = _build(world, identity, private_key(key), algorithm)
+        world.run(limit_s=300)
+        world.faults.restart()
+        yield cloud
+
+
+def _build(world, identity, key, algorithm):
+    s3 = world.client("s3")
+    s3.create_bucket(Bucket="site")
+    for path in ("users/42/a.jpg", "users/42/é b.jpg", "users/43/a.jpg", "bound/a.jpg"):
+        s3.put_object(Bucket="site", Key=path, Body=path.encode())
+    cloud = Cloud(world, identity, "", "", "", [])
+    key_id = cloud.trust(key, "first")
+    cloudfront = world.client("cloudfront")
+    cloud.key_group_id = cloudfront.create_key_group(
+        KeyGroupConfig={"Name": "viewers", "Items": [key_id]}
+    )["KeyGroup"]["Id"]
+    made = outside.distribute(world, bucket="site")
+    found = cloudfront.get_distribution_config(Id=made["Id"])
+    config = found["DistributionConfig"]
+    config["Aliases"] = {"Quantity": 1, "Items": [HOST]}
+    config["DefaultCacheBehavior"]["TrustedKeyGroups"] = {
+        "Enabled": True,
+        "Quantity": 1,
+        "Items": [cloud.key_group_id],
+    }
+    cloudfront.update_distribution(Id=made["Id"], IfMatch=found["ETag"], DistributionConfig=config)
+    cloud.distribution_id, cloud.domain_name = made["Id"], made["DomainName"]
+    cloud.keep(
+        {
+            "key_id": key_id,
+            "private_key": keypairs.private_pem(key),
+            "hash_algorithm": algorithm,
+        }
+    )
+    cloud.grant(GRANTS)
+    return cloud
