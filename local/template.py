@@ -124,8 +124,7 @@ def _parameter_values(
 
 
 def _check_parameter(name: str, value: str, about: Mapping[str, Any]) -> None:
-    many = str(about["Type"]).startswith(("CommaDelimitedList", "List<"))
-    for item in value.split(",") if many else [value]:
+    for item in value.split(",") if _is_list(about) else [value]:
         pattern, allowed = about.get("AllowedPattern"), about.get("AllowedValues")
         fits = (
             (pattern is None or re.fullmatch(pattern, item) is not None)
@@ -138,6 +137,10 @@ def _check_parameter(name: str, value: str, about: Mapping[str, Any]) -> None:
             raise TemplateError(f"parameter {name} must not be {item!r}")
 
 
+def _is_list(about: Mapping[str, Any]) -> bool:
+    return str(about["Type"]).startswith(("CommaDelimitedList", "List<"))
+
+
 @lru_cache(maxsize=8)
 def _translated(text: str, values: tuple[tuple[str, str], ...]) -> str:
     template = _load(text)
@@ -148,9 +151,14 @@ def _translated(text: str, values: tuple[tuple[str, str], ...]) -> str:
             if isinstance(section.get(key), str):
                 section[key] = _HERE + (PurePosixPath(section[key]).as_posix())
     session = aws.session(access_key="TEMPLATE")
+    declared = template.get("Parameters", {})
+    # SAM puts some values into the template by itself, and is given those of lists as lists.
+    given = {
+        name: value.split(",") if _is_list(declared[name]) else value for name, value in values
+    }
     try:
         plain = Translator(None, Parser(), boto_session=session).translate(
-            template, parameter_values=dict(values), get_managed_policy_map=dict
+            template, parameter_values=given, get_managed_policy_map=dict
         )
     except InvalidDocumentException as error:
         causes = "; ".join(cause.message for cause in error.causes)

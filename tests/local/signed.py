@@ -1,7 +1,9 @@
 """The suite with its signing endpoint, in front of private content that an edge guards."""
 
 import json
+import textwrap
 import time
+from base64 import b64encode
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -67,6 +69,12 @@ def private_key(kind="ECDSA-P256", number=0):
     return keypairs.generate(kind)
 
 
+def pem_of(der):
+    """Write a public key as CloudFront wants it, of the form in which KMS gives it."""
+    lines = "\n".join(textwrap.wrap(b64encode(der).decode(), 64))
+    return f"-----BEGIN PUBLIC KEY-----\n{lines}\n-----END PUBLIC KEY-----\n"
+
+
 @dataclass(slots=True)
 class Cloud:
     """A stack that signs, a distribution that trusts its key, and an issuer of tokens."""
@@ -78,18 +86,25 @@ class Cloud:
     key_group_id: str
     key_ids: list[str]
 
-    def trust(self, private_key, name):
-        """Publish the public half in the key group, and name it."""
-        cloudfront = self.world.client("cloudfront")
-        made = cloudfront.create_public_key(
-            PublicKeyConfig={
-                "CallerReference": name,
-                "Name": name,
-                "EncodedKey": keypairs.public_pem(private_key),
-            }
+    def publish(self, pem, name):
+        """Make a public key of CloudFront's, and name it."""
+        made = self.world.client("cloudfront").create_public_key(
+            PublicKeyConfig={"CallerReference": name, "Name": name, "EncodedKey": pem}
         )["PublicKey"]["Id"]
         self.key_ids.append(made)
         return made
+
+    def trust(self, pem, name):
+        """Publish a public key and add it to the key group, and name it."""
+        key_id = self.publish(pem, name)
+        cloudfront = self.world.client("cloudfront")
+        group = cloudfront.get_key_group(Id=self.key_group_id)
+        config = group["KeyGroup"]["KeyGroupConfig"]
+        config["Items"] = [*config["Items"], key_id]
+        cloudfront.update_key_group(
+            Id=self.key_group_id, IfMatch=group["ETag"], KeyGroupConfig=config
+        )
+        return key_id
 
     def keep(self, secret):
         """Put *secret* where the function finds it."""
@@ -193,7 +208,7 @@ def _build(world, identity, key, algorithm):
     for path in ("users/42/a.jpg", "users/42/é b.jpg", "users/43/a.jpg", "bound/a.jpg"):
         s3.put_object(Bucket="site", Key=path, Body=path.encode())
     cloud = Cloud(world, identity, "", "", "", [])
-    key_id = cloud.trust(key, "first")
+    key_id = cloud.publish(keypairs.public_pem(key), "first")
     cloudfront = world.client("cloudfront")
     cloud.key_group_id = cloudfront.create_key_group(
         KeyGroupConfig={"Name": "viewers", "Items": [key_id]}

@@ -311,7 +311,7 @@ class TestHttpApis:
         What other origins may do is read.
         """
         assert api.cors == Cors(
-            allow_origins=("https://www.example.org",),
+            allow_origins=("https://www.example.org", "https://example.net"),
             allow_methods=("GET", "POST"),
             allow_headers=("authorization",),
             allow_credentials=True,
