@@ -310,12 +310,6 @@ COOKIES = {"CloudFront-Policy": "p", "CloudFront-Signature": "s", "CloudFront-Ke
 
 
 class TestSetCookies:
-    COOKIES = {
-        "CloudFront-Policy": "p",
-        "CloudFront-Signature": "s",
-        "CloudFront-Key-Pair-Id": "K1",
-    }
-
     @pytest.mark.parametrize(
         ("scope", "attributes"),
         [
