@@ -225,6 +225,8 @@ def encode_resource(resource: str) -> str:
     """
     Write *resource* as the URLs that it shall cover are sent, its wildcards left as they are.
 
+    A scheme that was left out is written as the `*` that it means.
+
     >>> encode_resource("https://D1.cloudfront.net/Übung/*")
     'https://d1.cloudfront.net/%C3%9Cbung/*'
 
@@ -243,7 +245,9 @@ def encode_resource(resource: str) -> str:
             urls.encode_authority(host.translate(_ANY_LETTER), scheme=scheme)
         else:
             host = urls.encode_authority(host, scheme=scheme)
-        path, query = urls.encode_path(path), urls.encode_query(query)
+        # A host that ends with a wildcard opens every path, another one only the root.
+        path = urls.encode_path(path) or ("" if host.endswith("*") else "/")
+        query = urls.encode_query(query)
     except UrlError as exc:
         raise PolicyError("resource", f"covers no URL: its {exc}") from exc
     return f"{scheme}{separator}{host}{path}{question}{query}"

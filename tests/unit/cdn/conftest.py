@@ -1,11 +1,13 @@
-"""A ledger in moto's DynamoDB, and a CloudFront that stands in, for the modules that need them."""
+"""A ledger in moto's DynamoDB, a CloudFront that stands in, and keys of each kind."""
 
 from random import Random
+from typing import get_args
 
 import boto3
 import pytest
 from moto import mock_aws
 
+from cdn import keypairs
 from cdn.ledger import Ledger
 from local.cloudfront import CloudFront, doors
 
@@ -122,3 +124,15 @@ class Account:
 @pytest.fixture
 def account(clock):
     return Account(clock)
+
+
+@pytest.fixture(scope="session")
+def private_keys():
+    """A private key of each kind, made once: RSA takes a while."""
+    return {kind: keypairs.generate(kind) for kind in get_args(keypairs.Kind)}
+
+
+@pytest.fixture(scope="session")
+def strangers():
+    """Another private key of each kind."""
+    return {kind: keypairs.generate(kind) for kind in get_args(keypairs.Kind)}
