@@ -183,12 +183,17 @@ class Answer:
         return kept
 
 
+def forget():
+    """Make the handler as new as in a sandbox that has just started."""
+    sign_access._signer.cache_clear()
+    sign_access._grants.cache_clear()
+
+
 @contextmanager
 def running(*, key="ECDSA-P256", algorithm="SHA256", parameters=None, **how):
     """Run it, with a proven key of the kind, and files of two users."""
     identity = Identity(ISSUER, now=time.time)
-    sign_access._signer.cache_clear()
-    sign_access._grants.cache_clear()
+    forget()
     with stack.inline(
         suite.TEMPLATE,
         parameters=PARAMETERS | (parameters or {}),
