@@ -2,7 +2,7 @@
 # Needs Python 3.11 or newer, make and a package index; all it installs stays under .venv.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo routes dead-letters test check prove lock clean functions-environment \
+.PHONY: help demo routes doctor dead-letters test check prove lock clean functions-environment \
 	demo-environment development-environment
 
 VENV ?= .venv
@@ -25,11 +25,14 @@ help: ## Say what there is
 		| while IFS='|' read -r target says; do printf '  make %-12s %s\n' "$$target" "$$says"; done
 	@echo 'PYTHON=… chooses the interpreter.'
 
+# What a person says reaches the recipes through their environment, to the letter: any text is safe.
+SAID := SITE CHAPTER KEY STACK BUCKET URL COOKIES IP PUBLIC_KEY
+$(foreach name,$(SAID),$(eval override $(name) := $$(value $(name))))
+export $(SAID)
+
 demo: functions-environment demo-environment ## Watch the suite work on this machine (SITE=folder, CHAPTER=name)
 	@exec $(DEMO_PYTHON) -m local.demo --functions-python $(FUNCTIONS_PYTHON) \
 		$(if $(SITE),--site "$$SITE") $(if $(CHAPTER),--chapter "$$CHAPTER")
-# Given on the command line or not, both reach the recipe through its environment: any name is safe.
-export SITE CHAPTER
 
 # They speak to a deployed stack by the settings of the AWS CLI.
 COMMAND := PYTHONPATH=.:layers/cloudfront $(DEMO_PYTHON) -m
@@ -41,7 +44,11 @@ routes: demo-environment ## Say which paths viewers have for an object (KEY=key 
 dead-letters: demo-environment ## List what was set aside, or send it back (STACK=name REDRIVE=1)
 	@$(COMMAND) commands.deadletters --stack "$${STACK:?Name the deployed stack with STACK=name}" \
 		$(if $(REDRIVE),--redrive) $(if $(JSON),--json)
-export KEY STACK BUCKET
+
+doctor: demo-environment ## Say why CloudFront answered 403 (URL='…' COOKIES='…' IP=address PUBLIC_KEY=file)
+	@$(COMMAND) commands.doctor --url "$${URL:?Name the URL, in quotes: URL=…}" \
+		$(if $(COOKIES),--cookies "$$COOKIES") $(if $(IP),--ip "$$IP") \
+		$(if $(PUBLIC_KEY),--public-key "$$PUBLIC_KEY") $(if $(JSON),--json)
 
 test: functions-environment development-environment ## Run the tests (ARGS=… for pytest)
 	@FUNCTIONS_PYTHON=$(FUNCTIONS_PYTHON) $(DEVELOPMENT_PYTHON) -m pytest -q $(ARGS)

@@ -141,7 +141,8 @@ def _kept(value: Any, needed: _Needed) -> Any:  # noqa: ANN401  # whatever a con
     return {name: _kept(value[name], inside) for name, inside in needed.items() if name in value}
 
 
-def _behaviors(config: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def behaviors(config: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """List a configuration's behaviors in the order in which they are tried, the default last."""
     own = config.get("CacheBehaviors", {}).get("Items", ())
     return [*own, {"PathPattern": "*", **config["DefaultCacheBehavior"]}]
 
@@ -173,7 +174,7 @@ def of_config(
                 or behavior.get("ForwardedValues", {}).get("QueryString", False),
                 rewrites=_rewrites(behavior),
             )
-            for behavior in _behaviors(config)
+            for behavior in behaviors(config)
         ),
         default_root_object=config.get("DefaultRootObject", ""),
     )

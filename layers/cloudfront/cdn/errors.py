@@ -8,6 +8,7 @@ CdnError                      superclass of all, never raised directly
 ├── TryAgainError             AWS is busy; come back when the clock rings again
 ├── GivenUpError              tried often enough; let a person decide when to try again
 ├── DistributionGoneError     what we act on was deleted; stop
+├── NotServedError            no distribution of this account answers for that host
 ├── UnavailableError          a secret, a parameter or a key cannot be had now; ask again later
 │   └── NoKeyYetError         … because no signing key has been made and proven yet
 ├── RequestError              a request of a front end that nobody here can read; mend the request
@@ -104,6 +105,14 @@ class DistributionGoneError(CdnError):
     def __init__(self, distribution_id: str) -> None:
         super().__init__(f"distribution {distribution_id} does not exist")
         self.distribution_id = distribution_id
+
+
+class NotServedError(CdnError):
+    """No distribution of this account has *host* as its domain name or alias."""
+
+    def __init__(self, host: str) -> None:
+        super().__init__(f"no distribution of this account answers for {host}")
+        self.host = host
 
 
 class KeyMaterialError(CdnError):

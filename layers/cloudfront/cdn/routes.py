@@ -281,7 +281,7 @@ class Route:
 
     def _deciding(self, path: str) -> Behavior | None:
         for behavior in self.distribution.behaviors:
-            if _matcher(behavior.pattern).fullmatch(_normal(path)):
+            if matches(behavior.pattern, path):
                 return behavior
         return None
 
@@ -313,6 +313,16 @@ def undeclared(
         for origin in distribution.origins
         if is_access_point(origin.domain_name) and not bucket_of(origin.domain_name, access_points)
     ]
+
+
+def matches(pattern: str, path: str) -> bool:
+    """
+    Tell whether a behavior's *pattern* matches a viewer's path.
+
+    >>> matches("images/*.jpg", "/images//a.jpg"), matches("*", "/")
+    (True, True)
+    """
+    return _matcher(pattern).fullmatch(_normal(path)) is not None
 
 
 def _normal(path: str) -> str:
