@@ -131,6 +131,7 @@ def embedded(
             client=client,
             expire=expire,
             logs=sandboxes.logs,
+            aws_url=server.url,
             edge_url=edge_server.url,
             edge_authority=edge_server.authority_path,
             processes=sandboxes.processes,

@@ -53,6 +53,8 @@ class World:
             stack, whose edge is asked directly.
         edge_authority:
             The file of what a viewer must trust to speak https with the edge.
+        aws_url:
+            Where AWS listens; empty for an inline stack.
         api_urls:
             Where each HTTP API listens, by its logical id; empty for an inline stack.
         processes:
@@ -73,6 +75,7 @@ class World:
     logs: Callable[[str], list[str]]
     edge_url: str = ""
     edge_authority: Path | None = None
+    aws_url: str = ""
     api_urls: Mapping[str, str] = field(default_factory=dict)
     processes: Callable[[], list[int]] = list
 
