@@ -9,7 +9,6 @@ from contextlib import contextmanager
 
 import pytest
 
-from functions.sign_access import app as sign_access
 from local import stack
 from local.cloudfront import Lags
 from local.demo import access, hardship, outside, site, upload
@@ -56,14 +55,13 @@ class TestAccess:
         Every claim of the chapter holds, but for those that need what is not here.
         """
         signed.forget()
-        handlers = suite.HANDLERS | {"sign_access": sign_access.lambda_handler}
         parameters = {"UploadBuckets": "site"} | access.PARAMETERS
         claims = Claims(Narrator.silent())
         with (
             stack.inline(
                 suite.TEMPLATE,
                 parameters=parameters,
-                handlers=handlers,
+                handlers=signed.HANDLERS,
                 fetch=access.IDENTITY.document,
             ) as world,
             EdgeServer(world.edge) as server,
