@@ -222,16 +222,7 @@ def _build(world, identity, key, algorithm):
     cloud.key_group_id = cloudfront.create_key_group(
         KeyGroupConfig={"Name": "viewers", "Items": [key_id]}
     )["KeyGroup"]["Id"]
-    made = outside.distribute(world, bucket="site")
-    found = cloudfront.get_distribution_config(Id=made["Id"])
-    config = found["DistributionConfig"]
-    config["Aliases"] = {"Quantity": 1, "Items": [HOST]}
-    config["DefaultCacheBehavior"]["TrustedKeyGroups"] = {
-        "Enabled": True,
-        "Quantity": 1,
-        "Items": [cloud.key_group_id],
-    }
-    cloudfront.update_distribution(Id=made["Id"], IfMatch=found["ETag"], DistributionConfig=config)
+    made = outside.guard(world, bucket="site", host=HOST, key_group_id=cloud.key_group_id)
     cloud.distribution_id, cloud.domain_name = made["Id"], made["DomainName"]
     cloud.keep(
         {

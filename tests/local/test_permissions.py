@@ -46,16 +46,7 @@ def called():
         suite.invalidate(cloud, times=100)
         world.settle()
         # An error that nobody expects, until the flush is given up.
-        made = sum(call.operation == "ListDistributions" for call in world.faults.calls)
-        broken = Rule(
-            does=Does.FAIL,
-            operation="ListDistributions",
-            nth=made + 1,
-            times=5,
-            status=403,
-            code="AccessDenied",
-        )
-        world.faults.rules.append(broken)
+        broken = suite.break_lists(cloud, times=5)
         suite.upload(cloud, "c.css")
         world.settle()
         world.faults.rules.remove(broken)
