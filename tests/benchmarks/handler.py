@@ -10,6 +10,7 @@ from typing import Any
 
 from awslambdaric.bootstrap import Unbuffered
 
+from cdn import access, bearer
 from functions.sign_access import app
 from tests.benchmarks import material
 from tests.benchmarks.timing import Sampler, each
@@ -35,7 +36,21 @@ def samplers() -> Iterator[dict[str, Sampler]]:
                 times=4,
             ),
             "handler: 1 URL again": each(_open, _parsed(lambda: viewer.asks([again])), times=400),
+            "access: 1 URL again": _again(viewer, again),
         }
+
+
+def _again(viewer: material.Viewer, url: str) -> Sampler:
+    """Decide and sign as the handler does, without reading a request and writing what was done."""
+    event = viewer.asks([url])
+    _open(event)
+    desk = app._sandbox().desk(refresh=False)
+    caller = access.Caller(bearer.claims(event), None)
+    return each(
+        lambda wanted: access.sign_urls(desk, caller, wanted),
+        lambda: access.Wanted(json.loads(json.dumps([url]))),
+        times=1000,
+    )
 
 
 def _open(event: Event) -> None:

@@ -172,8 +172,7 @@ class Answer:
 def running(*, key="ECDSA-P256", algorithm="SHA256", parameters=None, **how):
     """Run it, with a proven key of the kind, and files of two users."""
     identity = Identity(ISSUER, now=time.time)
-    sign_access._signer.cache_clear()
-    sign_access._grants.cache_clear()
+    sign_access._sandbox.cache_clear()
     with stack.inline(
         suite.TEMPLATE,
         parameters=PARAMETERS | (parameters or {}),
