@@ -4,9 +4,10 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,13 @@ _AWS = {
 }
 
 
+SANDBOX = (
+    material.ROOT / "functions" / "sign_access",
+    material.ROOT / "layers" / "cloudfront",
+)
+"""Where the handler finds its modules."""
+
+
 @dataclass(frozen=True, slots=True)
 class First:
     """A process's first signature; *loaded* is what it had of boto3 and botocore then."""
@@ -33,60 +41,65 @@ class First:
 
 
 @contextmanager
-def samplers(pem_file: Path) -> Iterator[dict[str, Sampler]]:
-    """Start processes of the functions' own Python, whose bytecode the first one compiles."""
+def samplers(pem_file: Path, *, bytecode: Path) -> Iterator[dict[str, Sampler]]:
+    """Start processes of the functions' own Python, for which the first leave *bytecode*."""
     expires_at_s = int(time.time()) + 3600
     with (
-        material.extension("ECDSA-P256") as ecdsa,
-        material.extension("RSA-2048") as rsa,
+        material.extension(material.secret("ECDSA-P256")) as ecdsa,
+        material.extension(material.secret("RSA-2048")) as rsa,
         material.secrets_manager("RSA-2048") as secrets_manager,
     ):
+        handler = partial(_handler_cpu_s, bytecode=bytecode)
+        example = partial(_example_cpu_s, bytecode=bytecode)
+        asked = signing.URL, expires_at_s
         yield {
-            "first: handler, ECDSA": lambda: _handler_cpu_s(ecdsa),
-            "first: handler, RSA": lambda: _handler_cpu_s(rsa),
-            "first: boto3's example": lambda: (
-                example("boto3_example", str(pem_file), signing.URL, expires_at_s).cpu_s
-            ),
-            "first: boto3's example, in a function": lambda: (
-                example("boto3_function", secrets_manager, signing.URL, expires_at_s).cpu_s
+            "first: handler, ECDSA": lambda: handler(ecdsa),
+            "first: handler, RSA": lambda: handler(rsa),
+            "first: boto3's example": lambda: example("boto3_example", str(pem_file), *asked),
+            "first: boto3's example, in a function": lambda: example(
+                "boto3_function", secrets_manager, *asked
             ),
         }
 
 
-def handler(port: int) -> First:
-    """Let the handler sign once, with what the extension at *port* gives it."""
-    event = material.viewer().asks([material.new_url()])
-    folders = [material.ROOT / "functions" / "sign_access", material.ROOT / "layers" / "cloudfront"]
-    environment = {**material.SETTINGS, PORT: str(port)}
-    return _first("app", "lambda_handler", event, None, folders=folders, environment=environment)
-
-
-def example(module: str, *arguments: Any) -> First:
-    """Let *module*, one of boto3's examples here, sign once."""
-    name = f"tests.benchmarks.{module}"
-    return _first(name, "sign", *arguments, folders=[material.ROOT], environment=_AWS)
-
-
-def _handler_cpu_s(port: int) -> float:
-    first = handler(port)
+def _handler_cpu_s(port: int, *, bytecode: Path) -> float:
+    first = sign(
+        "app",
+        "lambda_handler",
+        material.viewer().asks([material.new_url()]),
+        None,
+        folders=SANDBOX,
+        environment={**material.SETTINGS, PORT: str(port)},
+        bytecode=bytecode,
+    )
     if first.answer["statusCode"] != 200 or first.loaded:
         raise RuntimeError(f"no signature without boto3: {first}")
     return first.cpu_s
 
 
-def _first(
+def _example_cpu_s(module: str, *arguments: Any, bytecode: Path) -> float:
+    name = f"tests.benchmarks.{module}"
+    folders = [material.ROOT]
+    first = sign(name, "sign", *arguments, folders=folders, environment=_AWS, bytecode=bytecode)
+    return first.cpu_s
+
+
+def sign(
     module: str,
     function: str,
     *arguments: Any,
-    folders: list[Path],
-    environment: dict[str, str],
+    folders: Sequence[Path],
+    environment: Mapping[str, str],
+    bytecode: Path,
 ) -> First:
+    """Call *function* in a new process that has *environment* and nothing of this one's."""
     done = subprocess.run(
         [sandboxes.functions_python(), _SCRIPT, module, function],
         env={
-            **{name: text for name, text in os.environ.items() if not name.startswith("AWS_")},
             **environment,
             "PYTHONPATH": os.pathsep.join(map(str, folders)),
+            # A layer's bytecode is made when it is built.
+            "PYTHONPYCACHEPREFIX": str(bytecode),
         },
         input=json.dumps(arguments),
         capture_output=True,

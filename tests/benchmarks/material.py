@@ -135,9 +135,9 @@ def secrets_manager(kind: Kind) -> Iterator[str]:
 
 
 @contextmanager
-def extension(kind: Kind) -> Iterator[int]:
-    """Stand in for the extension, with a key of *kind* and the grants of docs/; tell its port."""
-    served = _Aws(secret(kind), (ROOT / "docs" / "grants.json").read_text(encoding="utf-8"))
+def extension(text: str) -> Iterator[int]:
+    """Stand in for the extension, with *text* as secret and the grants of docs/; tell its port."""
+    served = _Aws(text, (ROOT / "docs" / "grants.json").read_text(encoding="utf-8"))
     stands_in = SecretsExtension(SETTINGS, client=lambda _: served, now=time.time)
     stands_in.ready = True
     try:

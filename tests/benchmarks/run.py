@@ -14,6 +14,9 @@ def samples(rounds: Iterable[int]) -> Samples:
     with tempfile.TemporaryDirectory() as folder:
         pem_file = Path(folder) / "key.pem"
         pem_file.write_text(keypairs.private_pem(material.private_key("RSA-2048")))
-        with handler.samplers() as requests, cold_starts.samplers(pem_file) as processes:
+        with (
+            handler.samplers() as requests,
+            cold_starts.samplers(pem_file, bytecode=Path(folder)) as processes,
+        ):
             samplers = signing.samplers(pem_file) | requests | processes
             return targets.derived(timing.interleaved(samplers, rounds))
