@@ -2,8 +2,8 @@
 # Needs Python 3.11 or newer, make and a package index; all it installs stays under .venv.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo routes doctor dead-letters test check prove lock clean functions-environment \
-	demo-environment development-environment
+.PHONY: help demo routes doctor dead-letters test check prove bench lock clean \
+	functions-environment demo-environment development-environment
 
 VENV ?= .venv
 # The package cache is shared, so that a package of two environments is fetched once.
@@ -68,6 +68,10 @@ check: development-environment ## Lint, types, import rules, template
 
 prove: functions-environment development-environment ## Run the long tests
 	@FUNCTIONS_PYTHON=$(FUNCTIONS_PYTHON) $(DEVELOPMENT_PYTHON) -m pytest -q -m prove $(ARGS)
+
+bench: functions-environment development-environment ## Measure signing, as ratios, into bench.json
+	@FUNCTIONS_PYTHON=$(FUNCTIONS_PYTHON) PYTHONPATH=.:layers/cloudfront \
+		$(DEVELOPMENT_PYTHON) -m tests.benchmarks $(ARGS)
 
 # The layers first: what ships decides, and the environments agree with it.
 lock: development-environment ## Renew the locked requirements

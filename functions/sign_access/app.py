@@ -1,11 +1,14 @@
 """A front end asks for what a viewer may open: signed URLs, or signed cookies."""
 
 import json
+import sys
 import time
 from base64 import b64decode
 from collections.abc import Iterable
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import cache, lru_cache
 from importlib import import_module
+from json.encoder import encode_basestring_ascii
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
@@ -32,6 +35,7 @@ from cdn.settings import SignAccessSettings
 _DESCRIPTION = Path(__file__).with_name("openapi.json")
 _MOST_RESOURCES = 100
 _NO_KEY_FOR_S = 60
+_OPTIONS = ("expires_in", "starts_at", "refresh")
 
 Answer = dict[str, Any]
 
@@ -40,19 +44,19 @@ def lambda_handler(event: dict[str, Any], context: object) -> Answer:
     """Answer one request of the HTTP API, whose authorizer has verified the token."""
     if event["routeKey"] == "GET /openapi.json":
         return _answer(200, json.loads(_DESCRIPTION.read_bytes()), "application/json")
-    told = settings.read(SignAccessSettings)
+    sandbox = _sandbox()
     now_s = time.time()
     try:
-        return _do(event, told, now_s)
+        return _do(event, sandbox, now_s)
     except (AccessRefusedError, CookieUnreachableError, RequestError, UnavailableError) as exc:
         return _problem(exc, now_s)
 
 
-def _do(event: dict[str, Any], told: SignAccessSettings, now_s: float) -> Answer:
+def _do(event: dict[str, Any], sandbox: "_Sandbox", now_s: float) -> Answer:
     claims = bearer.claims(event)
     route = event["routeKey"]
     if route == "DELETE /signed-cookies":
-        cleared = access.clear_cookies(_cookie_rules(told), _named_in_query(event))
+        cleared = access.clear_cookies(sandbox.cookies, _named_in_query(event))
         return _answer(
             200,
             {
@@ -64,7 +68,8 @@ def _do(event: dict[str, Any], told: SignAccessSettings, now_s: float) -> Answer
 
     by_url = route == "POST /signed-urls"
     wanted, refresh = _wanted(event, "urls" if by_url else "resources")
-    desk = _desk(told, refresh=refresh)
+    desk = sandbox.desk(refresh=refresh)
+    told = sandbox.told
     caller = Caller(claims, access.viewer_ip(event, trusted=told.viewer_address))
     trail = audit.Trail(claims.get("sub"), "url" if by_url else "cookies", told.metrics_namespace)
     try:
@@ -74,7 +79,8 @@ def _do(event: dict[str, Any], told: SignAccessSettings, now_s: float) -> Answer
         raise
     _say(trail.granted(opened, key_id=desk.signer.key_id, now_s=now_s))
     if by_url:
-        return _answer(200, {"now": int(now_s), "signed": [_signed(one) for one in opened]})
+        signed = ", ".join([_signed(one) for one in opened])
+        return _answer(200, f'{{"now": {int(now_s)}, "signed": [{signed}]}}')
     sets = [
         {"resource": one.resource, "path": one.text, "expires_at": one.expires_at_s}
         for one in opened
@@ -82,10 +88,13 @@ def _do(event: dict[str, Any], told: SignAccessSettings, now_s: float) -> Answer
     return _answer(200, {"now": int(now_s), "cookies": sets}, cookies=opened)
 
 
-def _signed(one: Opened) -> dict[str, Any]:
+def _signed(one: Opened) -> str:
+    # By hand, since json takes as long as a tenth of a signature.
+    text, expires_at = encode_basestring_ascii(one.text), f'"expires_at": {one.expires_at_s}'
     if one.resource.endswith("*"):
-        return {"resource": one.resource, "query": one.text, "expires_at": one.expires_at_s}
-    return {"url": one.text, "expires_at": one.expires_at_s}
+        resource = encode_basestring_ascii(one.resource)
+        return f'{{"resource": {resource}, "query": {text}, {expires_at}}}'
+    return f'{{"url": {text}, {expires_at}}}'
 
 
 # ── What is asked for ─────────────────────────────────────────────────────────────────────────────
@@ -103,12 +112,9 @@ def _wanted(event: dict[str, Any], field: str) -> tuple[Wanted, bool]:
         asked = json.loads(b64decode(body) if event["isBase64Encoded"] else body)
     except (ValueError, RecursionError):
         raise RequestError("the body must be JSON") from None
-    if not isinstance(asked, dict) or not asked.keys() <= {
-        field,
-        "expires_in",
-        "starts_at",
-        "refresh",
-    }:
+    if isinstance(asked, dict) and asked.keys() == {field}:
+        return Wanted(_checked(field, asked[field])), False
+    if not isinstance(asked, dict) or not asked.keys() <= {field, *_OPTIONS}:
         raise RequestError(f"the body must be an object of {field}, expires_in, starts_at, refresh")
     for name in ("expires_in", "starts_at"):
         number = asked.get(name, 1)
@@ -133,7 +139,7 @@ def _checked(field: str, resources: object) -> list[str]:
     if (
         not isinstance(resources, list)
         or not 1 <= len(resources) <= _MOST_RESOURCES
-        or not all(isinstance(one, str) for one in resources)
+        or not {str}.issuperset(map(type, resources))
     ):
         raise RequestError(f"{field} must be 1 to {_MOST_RESOURCES} texts")
     return resources
@@ -142,41 +148,50 @@ def _checked(field: str, resources: object) -> list[str]:
 # ── What it is decided by ─────────────────────────────────────────────────────────────────────────
 
 
-def _desk(told: SignAccessSettings, *, refresh: bool) -> Desk:
-    extension = Extension(*settings.extension())
-    return Desk(
-        grants=_grants(extension, told.grants_parameter).get(),
-        signer=_signer(extension, told.signing_secret).get(refresh=refresh),
-        cookies=_cookie_rules(told),
-        now=time.time,
+@dataclass(frozen=True, slots=True)
+class _Sandbox:
+    """What this process is told, which never changes, and what it keeps."""
+
+    told: SignAccessSettings
+    grants: Kept[Grants]
+    signer: Kept[Signer]
+    cookies: CookieRules
+
+    def desk(self, *, refresh: bool) -> Desk:
+        return Desk(self.grants.get(), self.signer.get(refresh=refresh), self.cookies, time.time)
+
+
+@cache
+def _sandbox() -> _Sandbox:
+    told, extension = settings.read(SignAccessSettings), Extension(*settings.extension())
+    return _Sandbox(
+        told,
+        grants=Kept(lambda: _grants(extension.parameter(told.grants_parameter)), time.time),
+        signer=Kept(lambda: _signer(extension.secret(told.signing_secret)), time.time),
+        cookies=CookieRules(
+            told.cookie_host, told.cookie_domain, cross_site=told.cross_site_pages == "yes"
+        ),
     )
 
 
-def _cookie_rules(told: SignAccessSettings) -> CookieRules:
-    cross_site = told.cross_site_pages == "yes"
-    return CookieRules(told.cookie_host, told.cookie_domain, cross_site=cross_site)
+# Read again each minute, it is mostly the same text: what follows from it is still good then, and
+# a private key takes long to load.
 
 
 @lru_cache(maxsize=1)
-def _signer(extension: Extension, secret: str) -> Kept[Signer]:
-    def read() -> Signer:
-        try:
-            return secrets.signer(extension.secret(secret), kms=_kms)
-        except KeyMaterialError as exc:
-            raise UnavailableError("the signing key", exc.reason) from None
-
-    return Kept(read, time.time)
+def _signer(secret: str) -> Signer:
+    try:
+        return secrets.signer(secret, kms=_kms)
+    except KeyMaterialError as exc:
+        raise UnavailableError("the signing key", exc.reason) from None
 
 
 @lru_cache(maxsize=1)
-def _grants(extension: Extension, parameter: str) -> Kept[Grants]:
-    def read() -> Grants:
-        try:
-            return grants.parse(extension.parameter(parameter))
-        except GrantsError as exc:
-            raise UnavailableError("the grants", str(exc)) from exc
-
-    return Kept(read, time.time)
+def _grants(document: str) -> Grants:
+    try:
+        return grants.parse(document)
+    except GrantsError as exc:
+        raise UnavailableError("the grants", str(exc)) from exc
 
 
 def _kms(kms_key: str, kind: Kind) -> Any:  # noqa: ANN401  # nothing of it is loaded here
@@ -189,7 +204,7 @@ def _kms(kms_key: str, kind: Kind) -> Any:  # noqa: ANN401  # nothing of it is l
 
 def _answer(
     status: int,
-    body: dict[str, Any],
+    body: dict[str, Any] | str,
     content_type: str = "application/json",
     *,
     cookies: Iterable[Opened] = (),
@@ -199,7 +214,7 @@ def _answer(
         "statusCode": status,
         "headers": {"content-type": content_type, "cache-control": "no-store", **(headers or {})},
         "cookies": [header for one in cookies for header in one.headers],
-        "body": json.dumps(body),
+        "body": body if isinstance(body, str) else json.dumps(body),
     }
 
 
@@ -248,4 +263,4 @@ def _problem(error: CdnError, now_s: float) -> Answer:
 
 def _say(lines: Iterable[str]) -> None:
     # One write: what other requests say does not come between.
-    print("\n".join(lines))  # noqa: T201  # Lambda's log
+    sys.stdout.write("\n".join([*lines, ""]))

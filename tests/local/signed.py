@@ -187,8 +187,7 @@ class Answer:
 
 def forget():
     """Make the handler as new as in a sandbox that has just started."""
-    sign_access._signer.cache_clear()
-    sign_access._grants.cache_clear()
+    sign_access._sandbox.cache_clear()
 
 
 @contextmanager

@@ -5,11 +5,11 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cdn import grants, policies, resources, signing
+from cdn import policies, resources, signing
 from cdn.errors import AccessRefusedError, CookieUnreachableError, Refusal, ResourceError
-from cdn.grants import Allowed
+from cdn.grants import Allowed, Refused
 from cdn.policies import Policy
 from cdn.signing import Scope
 
@@ -72,8 +72,7 @@ class CookieRules:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Desk:
+class Desk(NamedTuple):
     """All that signing works with."""
 
     grants: Grants
@@ -82,8 +81,7 @@ class Desk:
     now: Callable[[], float]
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(NamedTuple):
     """
     Who asks.
 
@@ -96,8 +94,7 @@ class Caller:
     ip: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(NamedTuple):
     """
     What is asked for.
 
@@ -111,8 +108,7 @@ class Wanted:
     starts_at_s: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(NamedTuple):
     """
     One resource that was opened.
 
@@ -231,6 +227,8 @@ def viewer_ip(event: Mapping[str, Any], *, trusted: str) -> str | None:
     ('192.0.2.1', None)
     """
     headers = event.get("headers", {})
+    if trusted == "none":
+        return None
     text = ""
     if trusted == "cloudfront":
         # With the port: https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/adding-cloudfront-headers.html
@@ -238,6 +236,11 @@ def viewer_ip(event: Mapping[str, Any], *, trusted: str) -> str | None:
     elif trusted == "connection" and "x-amz-cf-id" not in headers:
         # With that header, the connection is CloudFront's, and the address an edge's.
         text = event["requestContext"]["http"]["sourceIp"]
+    return _ipv4(text)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _ipv4(text: str) -> str | None:
     try:
         return str(ipaddress.IPv4Address(text))
     except ValueError:
@@ -247,39 +250,34 @@ def viewer_ip(event: Mapping[str, Any], *, trusted: str) -> str | None:
 def _allowed(desk: Desk, caller: Caller, wanted: Wanted, *, by: Way) -> list[tuple[Allowed, int]]:
     found, refused = [], []
     now_s = desk.now()
+    held = desk.grants.held_by(caller.claims)
     for index, resource in enumerate(wanted.resources):
-        answer = grants.decide(
-            desk.grants,
-            claims=caller.claims,
-            resource=resource,
-            by=by,
-            wanted_s=wanted.expires_in_s,
-        )
-        told = _refusal(index, answer, caller, wanted, now_s)
+        answer = held.decide(resource, by=by, wanted_s=wanted.expires_in_s)
+        if isinstance(answer, Refused):
+            told: Refusal | None = Refusal(
+                index, answer.reason, answer.detail, malformed=answer.malformed
+            )
+        else:
+            expires_at_s = expiry(now_s, wanted.expires_in_s or answer.longest_s)
+            told = _refusal(index, answer, caller, wanted, expires_at_s)
+            found.append((answer, expires_at_s))
         if told is not None:
             refused.append(told)
-        elif isinstance(answer, Allowed):
-            lifetime_s = wanted.expires_in_s or answer.longest_s
-            found.append((answer, expiry(now_s, lifetime_s)))
     if refused:
         raise AccessRefusedError(refused)
     return found
 
 
 def _refusal(
-    index: int, answer: Allowed | grants.Refused, caller: Caller, wanted: Wanted, now_s: float
+    index: int, answer: Allowed, caller: Caller, wanted: Wanted, expires_at_s: int
 ) -> Refusal | None:
-    if not isinstance(answer, Allowed):
-        return Refusal(index, answer.reason, answer.detail, malformed=answer.malformed)
     if answer.bind_ip and caller.ip is None:
         return Refusal(
             index,
             "address_unknown",
             "this opens only for your own IPv4 address, which cannot be told here",
         )
-    if wanted.starts_at_s is not None and wanted.starts_at_s - SKEW_S >= expiry(
-        now_s, wanted.expires_in_s or answer.longest_s
-    ):
+    if wanted.starts_at_s is not None and wanted.starts_at_s - SKEW_S >= expires_at_s:
         return Refusal(
             index, "start_too_late", "it would end before it starts; ask later", malformed=True
         )

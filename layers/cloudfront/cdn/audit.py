@@ -7,8 +7,9 @@ has a signature, a policy or a token in it.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import cache
+from json.encoder import encode_basestring_ascii
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -20,8 +21,7 @@ if TYPE_CHECKING:
 _LONGEST_RESOURCE = 512
 
 
-@dataclass(frozen=True, slots=True)
-class Trail:
+class Trail(NamedTuple):
     """
     Who asks, and for what: `url` or `cookies`.
 
@@ -35,17 +35,13 @@ class Trail:
 
     def granted(self, opened: Sequence[Opened], *, key_id: str, now_s: float) -> Iterator[str]:
         """Tell of each resource that was opened."""
-        start = {"level": "INFO", "message": "access granted", "subject": self.subject}
+        start = f'{{"level":"INFO","message":"access granted","subject":{_json(self.subject)}'
+        by, key = _text(self.way), _text(key_id)
         for one in opened:
-            yield _line(
-                {
-                    **start,
-                    "by": self.way,
-                    "resource": one.resource,
-                    "grant": one.grant,
-                    "key_id": key_id,
-                    "expires_at": one.expires_at_s,
-                }
+            # By hand, since json takes as long as a tenth of a signature.
+            yield (
+                f'{start},"by":{by},"resource":{_text(one.resource)},"grant":{_text(one.grant)},'
+                f'"key_id":{key},"expires_at":{one.expires_at_s}}}'
             )
         yield metrics(self.namespace, int(now_s * 1000), {"Granted": len(opened), "Refused": 0})
 
@@ -58,13 +54,13 @@ class Trail:
             # A query that was refused may hold a signature that somebody sent along.
             resource = wanted[one.index].partition("?")[0][:_LONGEST_RESOURCE]
             told = {"by": self.way, "resource": resource, "reason": one.reason}
-            yield _line(start | told)
+            yield _json(start | told)
         yield metrics(self.namespace, int(now_s * 1000), {"Granted": 0, "Refused": len(refusals)})
 
 
 def trouble(error: CdnError) -> str:
     """Tell of what a person must mend; an alarm counts these."""
-    return _line({"level": "ERROR", "message": "nothing can be signed", "error": str(error)})
+    return _json({"level": "ERROR", "message": "nothing can be signed", "error": str(error)})
 
 
 def metrics(namespace: str, at_ms: int, numbers: Mapping[str, int]) -> str:
@@ -76,14 +72,22 @@ def metrics(namespace: str, at_ms: int, numbers: Mapping[str, int]) -> str:
     >>> metrics("autopilot", 1_790_000_000_000, {"Granted": 1})[-14:]
     '},"Granted":1}'
     """
+    return _form(namespace, tuple(numbers)) % (at_ms, *numbers.values())
+
+
+@cache
+def _form(namespace: str, names: tuple[str, ...]) -> str:
+    """Write such a line with a `%d` for the time and for each number."""
     described = {
         "Namespace": namespace,
         "Dimensions": [[]],
-        "Metrics": [{"Name": name, "Unit": "Count"} for name in numbers],
+        "Metrics": [{"Name": name, "Unit": "Count"} for name in names],
     }
-    return _line({"_aws": {"Timestamp": at_ms, "CloudWatchMetrics": [described]}, **numbers})
+    about = _json(described).replace("%", "%%")
+    values = ",".join(_text(name).replace("%", "%%") + ":%d" for name in names)
+    return f'{{"_aws":{{"Timestamp":%d,"CloudWatchMetrics":[{about}]}},{values}}}'
 
 
-def _line(told: Mapping[str, Any]) -> str:
-    # Whatever a caller has sent, it is one line of ASCII here.
-    return json.dumps(told, separators=(",", ":"))
+# Whatever a caller has sent, it is one line of ASCII here.
+_json = json.JSONEncoder(separators=(",", ":")).encode
+_text = encode_basestring_ascii

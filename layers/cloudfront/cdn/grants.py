@@ -5,14 +5,14 @@ docs/grants.schema.json says what the document may hold, docs/grants.json is an 
 
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple, get_args
 
 from cdn import resources, templates
 from cdn.errors import GrantsError, ResourceError
 from cdn.resources import Resource
-from cdn.templates import Template
+from cdn.templates import Area, Template
 
 LONGEST_S = 2_592_000
 """30 days. A replaced key must stay trusted for as long as the longest grant."""
@@ -34,6 +34,8 @@ Reason = Literal[
 _SCOPES = ("scope", "scp")
 # Either tells an access token from an ID token, which looks the same otherwise.
 _PURPOSES = ("token_use", *_SCOPES)
+
+_MOST_REMEMBERED = 1_024
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,20 +59,13 @@ class Grant:
         """Tell whether a token with *claims* has this grant."""
         return all(_holds(name, claims.get(name), wanted) for name, wanted in self.claims)
 
-    def covers(self, resource: Resource, claims: Mapping[str, Any]) -> bool:
-        """Tell whether any of the templates covers *resource*."""
-        return any(template.covers(resource, claims) for template in self.templates)
+    def names(self) -> set[str]:
+        """Name the claims that it asks for, and those that stand in its paths."""
+        filled_in = (name for template in self.templates for name in template.parts[1::2])
+        return {name for name, _ in self.claims} | set(filled_in)
 
 
-@dataclass(frozen=True, slots=True)
-class Grants:
-    """A checked document; without *entries* it allows nothing."""
-
-    entries: tuple[Grant, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Allowed:
+class Allowed(NamedTuple):
     """
     The resource may be opened.
 
@@ -87,8 +82,7 @@ class Allowed:
     grant: str
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(NamedTuple):
     """
     The resource may not be opened.
 
@@ -101,6 +95,96 @@ class Refused:
     reason: str
     detail: str
     malformed: bool = False
+
+
+class Held(NamedTuple):
+    """
+    The grants that one token has.
+
+    Attributes:
+        grants: In the document's order.
+        claims: Those that a grant names.
+        areas: What these grants open on each host, the claims filled in, the best first.
+    """
+
+    grants: tuple[Grant, ...]
+    claims: Mapping[str, Any]
+    areas: Mapping[str, Sequence[tuple[Grant, Area]]]
+
+    def decide(self, resource: str, *, by: Way, wanted_s: int | None) -> Allowed | Refused:
+        """Decide as `decide` does."""
+        try:
+            asked = resources.read(resource)
+            if by == "cookies":
+                resources.check_for_cookies(asked)
+        except ResourceError as exc:
+            return Refused(exc.reason, exc.detail, malformed=True)
+        for grant, area in self.areas.get(asked.host, ()):
+            if by in grant.by and area.covers(asked):
+                if wanted_s is not None and not 1 <= wanted_s <= grant.longest_s:
+                    return _refused(
+                        "lifetime_not_granted", f"this opens for 1 to {grant.longest_s} seconds"
+                    )
+                return Allowed(asked.text, grant.longest_s, grant.bind_ip, grant.name)
+        return self._why_not(asked, by)
+
+    def _why_not(self, asked: Resource, by: Way) -> Refused:
+        if not self.grants:
+            return _refused("claims_not_held", "no grant is for a token with these claims")
+        here = self.areas.get(asked.host, ())
+        if not here:
+            return _refused("host_not_granted", "your grants open nothing on this host")
+        if any(area.covers(asked) for _, area in here):
+            return _refused("way_not_granted", f"your grants open this, but not by {by}")
+        in_order = (grant for grant in self.grants if asked.host in grant.hosts)
+        for template in (one for grant in in_order for one in grant.templates):
+            name = template.unusable(self.claims)
+            if name is not None and asked.path.startswith(template.parts[0]):
+                return _refused(
+                    "claim_unusable",
+                    f"the token's claim {name} must be 1 to 128 letters, digits or ._@=+- to stand "
+                    "in a path, and neither . nor ..",
+                )
+        return _refused("path_not_granted", "your grants do not open this path")
+
+
+@dataclass(frozen=True, slots=True)
+class Grants:
+    """A checked document; without *entries* it allows nothing."""
+
+    entries: tuple[Grant, ...] = ()
+    _names: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    _remembered: dict[tuple[object, ...], Held] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+
+    def __post_init__(self) -> None:
+        names = {name for entry in self.entries for name in entry.names()}
+        object.__setattr__(self, "_names", tuple(sorted(names)))
+
+    def held_by(self, claims: Mapping[str, Any]) -> Held:
+        """Find what a token with *claims* has of it; it is remembered by the claims that count."""
+        values = list(map(claims.get, self._names))
+        key = tuple([tuple(one) if isinstance(one, list) else one for one in values])
+        try:
+            held = self._remembered.get(key)
+        except TypeError:
+            # A claim with an object in it, which gives nobody anything.
+            return self._find(values)
+        if held is None:
+            if len(self._remembered) >= _MOST_REMEMBERED:
+                self._remembered.clear()
+            held = self._remembered[key] = self._find(values)
+        return held
+
+    def _find(self, values: Sequence[object]) -> Held:
+        claims = dict(zip(self._names, values, strict=True))
+        held = tuple(grant for grant in self.entries if grant.held(claims))
+        best_first = sorted(held, key=lambda one: (one.longest_s, not one.bind_ip), reverse=True)
+        filled = [(grant, templates.area(grant.templates, claims)) for grant in best_first]
+        hosts = {host for grant in held for host in grant.hosts}
+        areas = {host: [one for one in filled if host in one[0].hosts] for host in hosts}
+        return Held(held, claims, areas)
 
 
 def decide(
@@ -136,46 +220,7 @@ def decide(
     >>> ask("https://media.example.com/users/42/../43/a.jpg").reason
     'dot_segment'
     """
-    try:
-        asked = resources.read(resource)
-        if by == "cookies":
-            resources.check_for_cookies(asked)
-    except ResourceError as exc:
-        return Refused(exc.reason, exc.detail, malformed=True)
-    best = _best(grants, claims, asked, by)
-    if isinstance(best, Refused):
-        return best
-    if wanted_s is not None and not 1 <= wanted_s <= best.longest_s:
-        return _refused("lifetime_not_granted", f"this opens for 1 to {best.longest_s} seconds")
-    return Allowed(asked.text, best.longest_s, best.bind_ip, best.name)
-
-
-def _best(grants: Grants, claims: Mapping[str, Any], asked: Resource, by: Way) -> Grant | Refused:
-    held = [grant for grant in grants.entries if grant.held(claims)]
-    if not held:
-        return _refused("claims_not_held", "no grant is for a token with these claims")
-    here = [grant for grant in held if asked.host in grant.hosts]
-    if not here:
-        return _refused("host_not_granted", "your grants open nothing on this host")
-    covering = [grant for grant in here if grant.covers(asked, claims)]
-    if not covering:
-        return _why_no_path(here, claims, asked)
-    fitting = [grant for grant in covering if by in grant.by]
-    if not fitting:
-        return _refused("way_not_granted", f"your grants open this, but not by {by}")
-    return max(fitting, key=lambda grant: (grant.longest_s, not grant.bind_ip))
-
-
-def _why_no_path(here: list[Grant], claims: Mapping[str, Any], asked: Resource) -> Refused:
-    for template in (template for grant in here for template in grant.templates):
-        name = template.unusable(claims)
-        if name is not None and asked.path.startswith(template.parts[0]):
-            return _refused(
-                "claim_unusable",
-                f"the token's claim {name} must be 1 to 128 letters, digits or ._@=+- to stand "
-                "in a path, and neither . nor ..",
-            )
-    return _refused("path_not_granted", "your grants do not open this path")
+    return grants.held_by(claims).decide(resource, by=by, wanted_s=wanted_s)
 
 
 def _refused(reason: Reason, detail: str) -> Refused:

@@ -1,9 +1,9 @@
 """Paths in which the claims of a token stand, so that each user has their own."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from cdn.resources import DOTS, SLASHES, Resource
 
@@ -53,12 +53,37 @@ class Template:
 
     def covers(self, resource: Resource, claims: Mapping[str, Any]) -> bool:
         """Tell whether all of *resource* is under this path; never with an unusable claim."""
-        if self.unusable(claims) is not None:
-            return False
-        path = "".join(claims[part] if n % 2 else part for n, part in enumerate(self.parts))
-        if self.wildcard:
-            return resource.path.startswith(path)
-        return resource.path == path and not resource.wildcard
+        return area([self], claims).covers(resource)
+
+
+class Area(NamedTuple):
+    """All that is under some templates, once the claims of a token stand in them."""
+
+    folders: tuple[str, ...]
+    paths: frozenset[str]
+
+    def covers(self, resource: Resource) -> bool:
+        """Tell whether all of *resource* is in here."""
+        path = resource.path
+        return path.startswith(self.folders) or (path in self.paths and not resource.wildcard)
+
+
+def area(templates: Iterable[Template], claims: Mapping[str, Any]) -> Area:
+    """
+    Fill *claims* in; a template with an unusable one covers nothing.
+
+    >>> area([read("https://{host}/users/{sub}/*")], {"sub": "42"}).folders
+    ('/users/42/',)
+    """
+    filled = [
+        ("".join(claims[part] if n % 2 else part for n, part in enumerate(one.parts)), one.wildcard)
+        for one in templates
+        if one.unusable(claims) is None
+    ]
+    return Area(
+        tuple(path for path, wildcard in filled if wildcard),
+        frozenset(path for path, wildcard in filled if not wildcard),
+    )
 
 
 def why_not(text: str) -> str | None:

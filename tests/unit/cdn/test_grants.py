@@ -43,7 +43,7 @@ def parsed(*entries):
 
 
 OWN = parsed(grant())
-HOUSE = parsed(
+HOUSE_ENTRIES = (
     grant(),
     grant(
         name="films",
@@ -69,6 +69,7 @@ HOUSE = parsed(
         longest_s=60,
     ),
 )
+HOUSE = parsed(*HOUSE_ENTRIES)
 
 ANNA = {"token_use": "access", "sub": "42", "scope": "openid media/read", "client_id": "web"}
 EDITOR = ANNA | {"cognito:groups": ["viewers", "editors"]}
@@ -576,6 +577,75 @@ class TestProperties:
             )
 
             assert isinstance(decision, Allowed | Refused)
+
+
+CLAIMS = st.fixed_dictionaries(
+    {},
+    optional={
+        "token_use": st.sampled_from(["access", "id", ["access"], True]),
+        "sub": st.sampled_from(["42", "43", "..", 42, None, ["42"]]),
+        "scope": st.sampled_from(["media/read invoices/read", ["invoices/read", "media/read"]]),
+        "cognito:groups": st.sampled_from([["editors"], "editors", [["editors"]], {"editors": 1}]),
+        "client_id": st.just("web"),
+        "custom:tenant": st.sampled_from(["acme", ["acme"]]),
+        "aud": st.sampled_from(["web", ["web", "app"], []]),
+    },
+)
+
+
+class TestHeldBy:
+    """What a token has is found once for all tokens whose claims that count are the same."""
+
+    def test_remembered(self):
+        """
+        Claims that no grant names make no difference, and lists are remembered as well.
+        """
+        first = HOUSE.held_by(EDITOR | {"jti": "1"})
+
+        assert HOUSE.held_by(EDITOR | {"jti": "2", "iat": 3}) is first
+        assert HOUSE.held_by(ANNA) is not first
+
+    @given(st.lists(CLAIMS, max_size=6), st.sampled_from(["url", "cookies"]))
+    def test_as_anew(self, tokens, by):
+        """
+        Whoever came before, a token is decided on as by grants that have seen none.
+        """
+        seasoned = parsed(*HOUSE_ENTRIES)
+        paths = [
+            "/users/42/a",
+            "/films/a",
+            "/trailer.mp4",
+            "/invoices/acme/42/a",
+            "/profiles/42.jpg",
+        ]
+        for claims in tokens:
+            for path in paths:
+                assert decide(claims, path, by, document=seasoned) == decide(
+                    claims, path, by, document=parsed(*HOUSE_ENTRIES)
+                )
+
+    def test_changed_later(self):
+        """
+        What is done to the claims afterwards changes nothing for those who come next.
+        """
+        document, claims = parsed(grant()), dict(ANNA)
+        document.held_by(claims)
+
+        claims["sub"] = "43"
+
+        assert isinstance(decide(ANNA, "/users/42/a", document=document), Allowed)
+        assert isinstance(decide(ANNA, "/users/43/a", document=document), Refused)
+
+    def test_bounded(self):
+        """
+        However many users come, no more than a thousand or so are remembered.
+        """
+        document = parsed(grant())
+
+        for number in range(3_000):
+            document.held_by(ANNA | {"sub": str(number)})
+
+        assert len(document._remembered) <= 1_024
 
 
 class TestParse:

@@ -310,3 +310,68 @@ class TestOverlapping:
         )
 
         assert (resources.overlapping(texts) is not None) == together
+
+
+class TestPlain:
+    """URLs that are taken as they stand are those that every check lets through as they stand."""
+
+    def same(self, text):
+        """Whether *text* is read as by all the checks, or refused for the same reason."""
+
+        def outcome(read):
+            try:
+                return read(text)
+            except ResourceError as error:
+                return error.reason, error.detail
+
+        return outcome(resources.read) == outcome(resources._read_odd)
+
+    @pytest.mark.parametrize(
+        "path",
+        ["/", "/*", "/a/*", "/users/42/photo-0001.jpg", "/a.b/c..d/e.", "/a@b:c/d+e=(f)'!$&,~_-"],
+    )
+    def test_usual(self, path):
+        """
+        Usual URLs are taken so.
+        """
+        assert resources._PLAIN.fullmatch(f"{HOST}{path}")
+        assert self.same(f"{HOST}{path}")
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            *(HOST, f"{HOST}/a*", f"{HOST}/*a", f"{HOST}//", f"{HOST}/.", f"{HOST}/a/.b", "x"),
+            *(f"{HOST}/a?b", f"{HOST}/%41", f"{HOST}/é", f"{HOST}/a\n", f"{HOST}/a;b", f"{HOST}/ "),
+            *("https://A.example/", "https://a/", "https://a.example:443/", "HTTPS://a.example/"),
+        ],
+    )
+    def test_odd(self, text):
+        """
+        All others are looked at closely.
+        """
+        assert not resources._PLAIN.fullmatch(text)
+        assert self.same(text)
+
+    @given(st.from_regex(resources._PLAIN, fullmatch=True))
+    def test_whatever_is_plain(self, text):
+        """
+        Whatever is taken as it stands is written so by the checks, too.
+        """
+        assert self.same(text)
+        assert resources.read(text).text == text
+
+    @given(st.text("aZ0/.*?%2e@:;\\+ é\n_~'", max_size=12))
+    def test_whatever_comes(self, path):
+        """
+        No text is read in two ways.
+        """
+        assert self.same(f"{HOST}/{path}")
+
+    def test_long(self):
+        """
+        A plain URL has no more bytes than others.
+        """
+        longest = f"{HOST}/".ljust(resources.LONGEST_URL, "a")
+
+        assert reason(longest) is None
+        assert reason(f"{longest}a") == "too_long"

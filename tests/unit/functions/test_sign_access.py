@@ -1,0 +1,66 @@
+"""What the signing handler keeps, and how it writes its answers."""
+
+import json
+
+import pytest
+
+from cdn import keypairs
+from cdn.access import Opened
+from cdn.errors import UnavailableError
+from functions.sign_access import app
+
+
+class TestAnswer:
+    @pytest.mark.parametrize(
+        ("resource", "name"),
+        [("https://m.example/a.jpg", "url"), ("https://m.example/a/*", "query")],
+    )
+    def test_signed(self, resource, name):
+        """
+        What is written by hand is, to the letter, what json would write.
+        """
+        odd = 'https://m.example/"\\\n\u2028é'
+        expected = {"resource": resource} if name == "query" else {}
+
+        text = app._signed(Opened(resource, odd, 1_790_000_000, "own"))
+
+        assert text == json.dumps(expected | {name: odd, "expires_at": 1_790_000_000})
+
+
+class TestKept:
+    def test_same_secret(self):
+        """
+        A secret that is read again and has not changed stays the same key, loaded once.
+        """
+        texts = [secret("K1"), secret("K1"), secret("K2")]
+
+        first, again, other = map(app._signer, texts)
+
+        assert first is again
+        assert other.key_id == "K2"
+
+    def test_bad_secret(self):
+        """
+        A bad secret is not remembered in place of a good one.
+        """
+        good = app._signer(secret("K1"))
+
+        with pytest.raises(UnavailableError):
+            app._signer('{"key_id": "K1"}')
+
+        assert app._signer(secret("K1")) is good
+
+    def test_same_grants(self):
+        """
+        Grants that are read again and have not changed keep what they remember.
+        """
+        assert app._grants('{"version": 1, "grants": []}') is app._grants(
+            '{"version": 1, "grants": []}'
+        )
+
+
+KEY = keypairs.generate("ECDSA-P256")
+
+
+def secret(key_id):
+    return json.dumps({"key_id": key_id, "private_key": keypairs.private_pem(KEY)})
