@@ -112,10 +112,16 @@ export class SignedAccess {
           reject(new SignedAccessError({ status: 0, title: "Not loaded", detail }));
         }
       };
+      const look = async () => {
+        // A player asks for a refused part again and again, and says only that nothing comes.
+        await this.fetch(url, { method: "HEAD" }).catch(() => {});
+        if (!signal.aborted && opened.grant.signed !== opened.signed) fail();
+      };
       const done = () => resolve();
-      element.addEventListener("error", fail, { signal });
-      element.addEventListener("load", done, { signal });
-      element.addEventListener("loadeddata", done, { signal });
+      const heard = { error: fail, stalled: look, load: done, loadeddata: done };
+      for (const [event, listener] of Object.entries(heard)) {
+        element.addEventListener(event, listener, { signal });
+      }
       signal.addEventListener("abort", done);
       element.src = opened.url;
     });

@@ -401,6 +401,25 @@ describe("show", () => {
     assert.deepEqual([element.currentTime, element.playbackRate, plays], [42, 1.5, 1]);
   });
 
+  it("finds out why nothing comes, and swaps only what is refused", async () => {
+    const world = new World();
+    const element = new Element();
+    const shown = world.access.show(element, `${MEDIA}a`);
+    await ticks();
+    element.say("loadeddata");
+    await shown;
+    element.say("stalled");
+    await ticks();
+    assert.equal(element.given.length, 1);
+    world.generation = 2;
+    world.refuses = (url) => url.includes("Signature=1") && new TypeError("failed");
+    element.say("stalled");
+    await ticks();
+    assert.equal(element.given.length, 2);
+    assert.match(element.given[1], /Signature=2/);
+    assert.deepEqual(world.fetched.map(({ init }) => init.method), ["HEAD", "HEAD", "HEAD"]);
+  });
+
   it("swaps nothing for what cannot be decoded", async () => {
     const world = new World();
     const element = Object.assign(new Element(), { error: { code: 3 } });
