@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,23 +20,32 @@ class NoBrowserError(Exception):
     """Chromium, or what drives it, is not installed."""
 
 
+def find() -> str:
+    """
+    Say where Chromium is.
+
+    Raises:
+        NoBrowserError: It is nowhere, or playwright, which drives it.
+    """
+    if importlib.util.find_spec("playwright") is None:
+        raise NoBrowserError("playwright is not installed")
+    for name in _NAMES:
+        if found := shutil.which(name):
+            return found
+    raise NoBrowserError("Chromium is not installed")
+
+
 @contextmanager
 def chromium(world: World) -> Iterator[Browser]:
     """
-    Start a headless Chromium that trusts the edge's certificates, and no others of this machine.
-
-    Each of its contexts begins fresh, without cookies.
+    Start a headless Chromium that trusts the edge's certificates; each of its contexts is new.
 
     Raises:
-        NoBrowserError: There is no Chromium, or no playwright.
+        NoBrowserError: There is none.
     """
-    found = next(filter(None, map(shutil.which, _NAMES)), None)
-    if found is None:
-        raise NoBrowserError("Chromium is not installed")
-    try:
-        from playwright.sync_api import sync_playwright  # noqa: PLC0415 - not everywhere
-    except ImportError as error:
-        raise NoBrowserError("playwright is not installed") from error
+    found = find()
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - not everywhere
+
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=found, args=flags(world), chromium_sandbox=False

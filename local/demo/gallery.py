@@ -16,7 +16,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import parse_qs
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -34,6 +34,9 @@ from local.loopback import Answer, Request, Response
 from local.stack import embedded
 from local.world import World
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
 PAGES, MEDIA, LOGIN = "app.example.org", "media.example.com", "login.example.net"
 ORIGIN, ISSUER = f"https://{PAGES}", f"https://{LOGIN}"
 USERS = ("ada", "ben")
@@ -50,6 +53,7 @@ PARAMETERS = {
 }
 """What the stack needs to be told for this site."""
 
+_PARTS = ("own", "others")
 _ROOT = Path(__file__).parents[2]
 _GRANTS_PARAMETER = "/cloudfront-autopilot/grants"
 _GRANTS = {
@@ -321,6 +325,21 @@ def _tune(hertz: int, *, seconds: int = 8, rate: int = 8_000) -> bytes:
     form = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, rate, 2 * rate, 2, 16)
     data = struct.pack("<4sI", b"data", len(sound)) + sound
     return struct.pack("<4sI4s", b"RIFF", 4 + len(form) + len(data), b"WAVE") + form + data
+
+
+def look(page: Page, user: str, *, by: Literal["urls", "cookies"]) -> dict[str, list[str]]:
+    """
+    Sign in on the page in a browser, and tell what became of the pictures there.
+
+    Those of the user are `own`, those of the other one `others`; each is `shown` or `refused`.
+    """
+    page.goto(f"{ORIGIN}/")
+    page.check(f"input[value={by}]")
+    page.click(f"button[value={user}]")
+    page.wait_for_selector("#own figure")
+    page.wait_for_function("!document.querySelector('figure:not([data-state])')")
+    states = "figures => figures.map(figure => figure.dataset.state)"
+    return {part: page.eval_on_selector_all(f"#{part} figure", states) for part in _PARTS}
 
 
 def main() -> int:

@@ -7,15 +7,20 @@ import pytest
 
 from local import stack
 from local.demo import gallery
-from local.demo.browser import NoBrowserError, chromium
+from local.demo.browser import NoBrowserError, chromium, find
 from local.identity import Identity
 
 TEMPLATE = Path(__file__).parents[2] / "template.yaml"
 HARNESS = Path(__file__).with_name("harness.html")
 
 
-@pytest.fixture(scope="session")
+# A module's, not the session's: while it lives, time and AWS are not what other tests expect.
+@pytest.fixture(scope="module")
 def site():
+    try:
+        find()
+    except NoBrowserError as missing:
+        pytest.skip(str(missing))
     identity = Identity(gallery.ISSUER, now=time.time)
     with stack.embedded(TEMPLATE, parameters=gallery.PARAMETERS, fetch=identity.document) as world:
         site = gallery.build(world, identity)
@@ -23,13 +28,10 @@ def site():
         yield site
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(site):
-    try:
-        with chromium(site.world) as browser:
-            yield browser
-    except NoBrowserError as missing:
-        pytest.skip(str(missing))
+    with chromium(site.world) as browser:
+        yield browser
 
 
 @pytest.fixture

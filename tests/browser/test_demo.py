@@ -6,31 +6,51 @@ import pytest
 
 from local.demo import gallery
 
-
-def sign_in(page, user, by):
-    page.goto(f"{gallery.ORIGIN}/")
-    page.get_by_label(f"signed {by}").check()
-    page.get_by_role("button", name=f"Sign in as {user}").click()
-    page.wait_for_function(
-        "document.querySelectorAll('figure[data-state]').length === 8",
-    )
+# A folder to look at what the tests see.
+SCREENSHOTS = os.environ.get("SCREENSHOTS")
+HOUR_S = 3_600
 
 
 class TestGallery:
-    @pytest.mark.parametrize("by", ["URLs", "cookies"])
+    @pytest.mark.parametrize("by", ["urls", "cookies"])
     @pytest.mark.parametrize("user", gallery.USERS)
     def test_pictures(self, page, user, by):
         """
         Each user sees all of his own pictures, and of the other's why he does not.
         """
-        sign_in(page, user, by)
+        states = gallery.look(page, user, by=by)
 
-        states = {
-            part: page.locator(f"#{part} figure").evaluate_all(
-                "all => all.map(f => f.dataset.state)"
-            )
-            for part in ("own", "others")
-        }
         assert states == {"own": ["shown"] * 4, "others": ["refused"] * 4}
-        if folder := os.environ.get("SCREENSHOTS"):
-            page.screenshot(path=f"{folder}/{user}-{by}.png", full_page=True)
+        if SCREENSHOTS:
+            page.screenshot(path=f"{SCREENSHOTS}/{user}-{by}.png", full_page=True)
+
+
+class TestFilm:
+    @pytest.mark.parametrize("by", ["urls", "cookies"])
+    def test_to_the_end(self, page, site, by):
+        """
+        The film plays to its end, though what opened its beginning runs out in the middle.
+        """
+        gallery.look(page, "ada", by=by)
+        page.get_by_role("button", name="Play").click()
+        page.wait_for_function("document.querySelector('#progress').value > 3")
+        site.world.clock.advance(HOUR_S + 60)
+        page.wait_for_function("document.querySelector('#progress').position === 1")
+
+        refreshed = page.locator("#asked li", has_text="(refresh)")
+        assert refreshed.count() == 1
+        assert page.get_by_role("status").inner_text() == "You are signed in as ada."
+        if SCREENSHOTS:
+            page.screenshot(path=f"{SCREENSHOTS}/film-{by}.png", full_page=True)
+
+
+class TestUsers:
+    def test_one_after_the_other(self, page, context):
+        """
+        Who signs in next has nothing of who was there before.
+        """
+        gallery.look(page, "ada", by="cookies")
+        page.get_by_role("button", name="Sign in as ben").click()
+        page.get_by_text("signed in as ben").wait_for()
+
+        assert {cookie["path"] for cookie in context.cookies()} == {"/users/ben/"}
