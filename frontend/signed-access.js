@@ -167,8 +167,9 @@ export class SignedAccess {
   #grant(kind, resource) {
     const held = kind === COOKIES || resource.endsWith("*") ? this.#folders : this.#files;
     const key = `${kind.path} ${resource}`;
-    if (!held.has(key)) held.set(key, { kind, resource, isHeld: () => held.has(key) });
-    return held.get(key);
+    const grant = held.get(key) ?? { kind, resource, isHeld: () => held.get(key) === grant };
+    held.set(key, grant);
+    return grant;
   }
 
   #find(url) {
@@ -265,13 +266,14 @@ export class SignedAccess {
     const now = this.#now();
     const expiresAt = expires_at * 1000;
     // Many viewers' URLs expire at the same moment; not all shall come back at the same.
-    const dueAt = expiresAt - (expiresAt - now) * (0.1 + 0.1 * this.#options.random());
+    const early = (expiresAt - now) * (0.1 + 0.1 * this.#options.random());
+    const dueAt = Math.min(expiresAt - early, now + LONGEST_TIMER_MS);
     const renewedAt = isRefreshed ? now : -Infinity;
     Object.assign(grant, { signed: { url, query, expiresAt, dueAt, renewedAt }, suspect: false });
     grant.pending = grant.resolve();
     if (grant.kind !== COOKIES) return;
     const ring = () => grant.isHeld() && this.#refresh(grant).catch(() => {});
-    this.#options.later(ring, Math.min(dueAt - now, LONGEST_TIMER_MS));
+    this.#options.later(ring, dueAt - now);
   }
 
   #fail(grant, error) {

@@ -11,7 +11,7 @@ const START_S = 1_800_000_000;
 
 /** The endpoint, CloudFront and the time; *answers* are given before the usual ones. */
 class World {
-  constructor({ lifetime = 600, aheadS = 0 } = {}) {
+  constructor({ lifetime = 600, aheadS = 0, ...options } = {}) {
     this.nowMs = START_S * 1000;
     this.lifetime = lifetime;
     this.aheadS = aheadS;
@@ -29,6 +29,7 @@ class World {
       now: () => this.nowMs,
       random: () => 0.5,
       later: (callback, ms) => this.later(callback, ms),
+      ...options,
     });
   }
 
@@ -53,7 +54,7 @@ class World {
   async fetch(url, init) {
     if (!url.startsWith(API)) {
       this.fetched.push({ url, init });
-      const refusal = this.refuses(url, init);
+      const refusal = await this.refuses(url, init);
       if (refusal instanceof Error) throw refusal;
       return new Response("", { status: refusal || 200 });
     }
@@ -124,6 +125,23 @@ describe("url", () => {
     assert.equal(await world.access.url(`${MEDIA}a`), first);
   });
 
+  it("comes back earlier or later, so that not all viewers come at once", async () => {
+    const early = new World({ lifetime: 600, random: () => 1 });
+    const late = new World({ lifetime: 600, random: () => 0 });
+    for (const [seconds, posts] of [[479, [1, 1]], [2, [2, 1]], [58, [2, 1]], [2, [2, 2]]]) {
+      await Promise.all([early.access.url(`${MEDIA}a`), late.access.url(`${MEDIA}a`)]);
+      await Promise.all([early.pass(seconds), late.pass(seconds)]);
+      await Promise.all([early.access.url(`${MEDIA}a`), late.access.url(`${MEDIA}a`)]);
+      assert.deepEqual([early.posts.length, late.posts.length], posts);
+    }
+  });
+
+  it("asks for as long as it was told", async () => {
+    const world = new World({ expiresIn: 60 });
+    await world.access.url(`${MEDIA}a`);
+    assert.equal(world.posts[0].body.expires_in, 60);
+  });
+
   it("uses what still opens when the endpoint cannot be reached early, but not beyond", async () => {
     const world = new World({ lifetime: 600 });
     const first = await world.access.url(`${MEDIA}a`);
@@ -172,6 +190,21 @@ describe("url", () => {
     await world.pass(8);
     await asked;
     assert.equal(world.posts.length, 3);
+  });
+
+  it("waits a minute at most, 5 seconds if it is not told, and so when it asks too often", async () => {
+    const world = new World({ random: () => 0 });
+    world.answers.push(
+      { status: 503, headers: { "retry-after": "3600" }, body: {} },
+      { status: 429, body: { message: "Too Many Requests" } },
+    );
+    const asked = world.access.url(`${MEDIA}a`);
+    await ticks();
+    for (const [seconds, posts] of [[59, 1], [1, 2], [4, 2], [1, 3]]) {
+      await world.pass(seconds);
+      assert.equal(world.posts.length, posts);
+    }
+    assert.match(await asked, /Signature/);
   });
 
   it("leaves a fragment out of what is signed, and in what is opened", async () => {
@@ -242,6 +275,59 @@ describe("fetch", () => {
     assert.equal(world.posts[1].body.urls.length, 40);
   });
 
+  it("uses what another renewed meanwhile", async () => {
+    const world = new World();
+    await Promise.all(["a", "b"].map((name) => world.access.url(MEDIA + name)));
+    world.generation = 2;
+    let refuseB;
+    world.refuses = (url) => {
+      if (!url.includes("Signature=1")) return 200;
+      return url.includes("/a?") ? 403 : new Promise((resolve) => (refuseB = resolve));
+    };
+    const late = world.access.fetch(`${MEDIA}b`);
+    await world.access.fetch(`${MEDIA}a`);
+    refuseB(403);
+    assert.equal((await late).status, 200);
+    assert.equal(world.posts.length, 2);
+  });
+
+  it("tells the endpoint with each of many requests that something was refused", async () => {
+    const world = new World();
+    await world.access.url(`${MEDIA}a`);
+    world.access.refused(`${MEDIA}a`);
+    const urls = ["a", ...Array.from({ length: 120 }, (_, index) => index)];
+    await Promise.all(urls.map((name) => world.access.url(MEDIA + name)));
+    assert.deepEqual(world.posts.map((post) => post.body.refresh), [undefined, true, true]);
+  });
+
+  it("renews neither what has run out nor what may not be opened any more", async () => {
+    const world = new World({ lifetime: 600 });
+    await world.access.url(`${MEDIA}old`);
+    await world.pass(300);
+    await Promise.all(["a", "b"].map((name) => world.access.url(MEDIA + name)));
+    await world.pass(301);
+    const errors = [{ index: 1, reason: "path_not_granted", detail: "no more" }];
+    world.answers.push({ status: 403, body: { status: 403, errors } });
+    const refresh = async () => {
+      world.access.refused(`${MEDIA}a`);
+      await world.access.url(`${MEDIA}a`);
+      return world.posts.at(-1).body.urls.map((url) => url.slice(MEDIA.length));
+    };
+    assert.deepEqual(await refresh(), ["a"]);
+    assert.deepEqual(world.posts.at(-2).body.urls, [`${MEDIA}a`, `${MEDIA}b`]);
+    await world.pass(6);
+    assert.deepEqual(await refresh(), ["a"]);
+  });
+
+  it("fails only for who asked when a refresh fails", async () => {
+    const world = new World();
+    await Promise.all(["a", "b"].map((name) => world.access.url(MEDIA + name)));
+    world.answers.push(new TypeError("offline"));
+    world.access.refused(`${MEDIA}a`);
+    await assert.rejects(world.access.url(`${MEDIA}a`), { title: "No answer" });
+    await ticks();
+  });
+
   it("does not repeat what changes something", async () => {
     const world = new World();
     world.refuses = () => 403;
@@ -292,6 +378,14 @@ describe("cookies", () => {
     assert.equal(world.posts.length, 3);
   });
 
+  it("sets no timer that a browser cannot keep", async () => {
+    const world = new World({ lifetime: 90 * 86_400 });
+    await world.access.cookies([`${MEDIA}*`]);
+    assert.equal(world.timers[0].at - world.nowMs, 2 ** 31 - 1);
+    await world.pass(2 ** 31 / 1000);
+    assert.equal(world.posts.length, 2);
+  });
+
   it("gets new ones once after a refusal", async () => {
     const world = new World();
     await world.access.cookies([`${MEDIA}*`]);
@@ -315,6 +409,24 @@ describe("cookies", () => {
     await world.pass(600);
     assert.equal(world.posts.length, 2);
     assert.match(await world.access.url(`${MEDIA}a`), /Signature/);
+  });
+});
+
+describe("clear", () => {
+  it("waits for cookies that are on their way", async () => {
+    const world = new World();
+    const set = world.access.cookies([`${MEDIA}*`]);
+    await Promise.all([world.access.clear(), set]);
+    assert.deepEqual(world.posts.map(({ method }) => method), ["POST", "DELETE"]);
+  });
+
+  it("forgets URLs, and asks for nothing where there are no cookies", async () => {
+    const world = new World();
+    await world.access.url(`${MEDIA}a`);
+    await world.access.clear();
+    assert.equal(world.posts.length, 1);
+    await world.access.url(`${MEDIA}a`);
+    assert.equal(world.posts.length, 2);
   });
 });
 
@@ -369,6 +481,18 @@ describe("show", () => {
     await shown;
     assert.equal(element.given.length, 2);
     assert.deepEqual(world.posts.map((post) => post.body.refresh), [undefined, true]);
+  });
+
+  it("does not swap later either, while what it gave still opens", async () => {
+    const world = new World({ lifetime: 600 });
+    const element = new Element();
+    world.access.show(element, `${MEDIA}a`).catch(() => {});
+    await ticks();
+    for (let times = 0; times < 3; times += 1) {
+      element.say("error");
+      await world.pass(10);
+    }
+    assert.equal(element.given.length, 2);
   });
 
   it("swaps again when the next URL has run out in its turn", async () => {
@@ -428,6 +552,19 @@ describe("show", () => {
     element.say("error");
     await shown;
     assert.equal(element.given.length, 1);
+  });
+
+  it("gives an element nothing more once it was asked to show something else", async () => {
+    const world = new World();
+    const element = new Element();
+    await world.access.url(`${MEDIA}b`);
+    const first = world.access.show(element, `${MEDIA}a`);
+    world.access.show(element, `${MEDIA}b`);
+    await first;
+    element.say("error");
+    world.access.show(element, `${MEDIA}a`);
+    await ticks();
+    assert.deepEqual(element.given.map((url) => url[MEDIA.length]), ["b", "a"]);
   });
 
   it("leaves an element that shows something else meanwhile", async () => {
