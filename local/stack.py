@@ -135,6 +135,7 @@ def embedded(
             client=client,
             expire=expire,
             logs=sandboxes.logs,
+            aws_url=server.url,
             edge_url=edge_server.url,
             edge_authority=edge_server.authority_path,
             edge_pin=edge_server.issuer_pin,

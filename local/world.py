@@ -59,6 +59,8 @@ class World:
             The file of what a viewer must trust to speak https with the edge.
         edge_pin:
             The same for Chromium (`--ignore-certificate-errors-spki-list=PIN`).
+        aws_url:
+            Where AWS listens; empty for an inline stack.
         api_urls:
             Where each HTTP API listens, by its logical id; empty for an inline stack.
         processes:
@@ -81,6 +83,7 @@ class World:
     edge_url: str = ""
     edge_authority: Path | None = None
     edge_pin: str = ""
+    aws_url: str = ""
     api_urls: Mapping[str, str] = field(default_factory=dict)
     processes: Callable[[], list[int]] = list
 

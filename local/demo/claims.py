@@ -11,7 +11,7 @@ class Claims:
     Print each claim as it is checked, and count them.
 
     Attributes:
-        results: Each claim's id, and whether it held or broke.
+        results: Each claim's id, and whether it held, broke or was skipped.
     """
 
     narrator: Narrator
@@ -32,6 +32,11 @@ class Claims:
         for look in missed:
             self.narrator.line(f"        not so: {look}")
 
+    def skip(self, claim_id: str, why: str) -> None:
+        """Say that a claim cannot be looked at here."""
+        self.results[claim_id] = "skipped"
+        self.narrator.line(f"skip  {claim_id}  {why}")
+
     @property
     def broken(self) -> list[str]:
         """Name the claims that broke."""
@@ -44,5 +49,7 @@ class Claims:
         >>> Claims(Narrator.silent(), {"a": "held", "b": "broke"}).summary()
         'demo: 1 of 2 claims held'
         """
-        held = len(self.results) - len(self.broken)
-        return f"demo: {held} of {len(self.results)} claims held"
+        results = list(self.results.values())
+        skipped = results.count("skipped")
+        told = f"demo: {results.count('held')} of {len(results) - skipped} claims held"
+        return f"{told}, {skipped} skipped" if skipped else told

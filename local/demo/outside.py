@@ -133,6 +133,24 @@ def distribute(
     return made
 
 
+def guard(world: World, *, bucket: str, host: str, key_group_id: str) -> dict[str, Any]:
+    """Put a distribution for *host* in front of *bucket*, which opens only what is signed."""
+    cloudfront = world.client("cloudfront")
+    made = distribute(world, bucket=bucket)
+    found = cloudfront.get_distribution_config(Id=made["Id"])
+    config = found["DistributionConfig"]
+    config["Aliases"] = {"Quantity": 1, "Items": [host]}
+    config["DefaultCacheBehavior"]["TrustedKeyGroups"] = {
+        "Enabled": True,
+        "Quantity": 1,
+        "Items": [key_group_id],
+    }
+    guarded: dict[str, Any] = cloudfront.update_distribution(
+        Id=made["Id"], IfMatch=found["ETag"], DistributionConfig=config
+    )["Distribution"]
+    return guarded
+
+
 def cache_policy_by_query(world: World) -> str:
     """Make a cache policy that has all query strings in the cache key, and name it."""
     made: dict[str, Any] = world.client("cloudfront").create_cache_policy(

@@ -9,13 +9,13 @@ from pathlib import Path
 
 from rich.console import Console
 
-from local.demo import hardship, outside, site, upload
+from local.demo import access, hardship, outside, site, upload
 from local.demo.claims import Claims
 from local.demo.narration import Narrator
 from local.stack import embedded
 
 TEMPLATE = Path(__file__).parents[2] / "template.yaml"
-CHAPTERS = {"upload": upload.play, "hardship": hardship.play}
+CHAPTERS = {"upload": upload.play, "hardship": hardship.play, "access": access.play}
 
 _BUCKET = "site"
 
@@ -43,7 +43,10 @@ def _play(told: argparse.Namespace, claims: Claims) -> None:
     shown = site.read(told.site)
     began = time.monotonic()
     with embedded(
-        TEMPLATE, parameters={"UploadBuckets": _BUCKET}, python=told.functions_python
+        TEMPLATE,
+        parameters={"UploadBuckets": _BUCKET} | access.PARAMETERS,
+        python=told.functions_python,
+        fetch=access.IDENTITY.document,
     ) as world:
         cloud = outside.build(world, bucket=_BUCKET)
         names = ", ".join(function.name for function in world.deployment.functions)

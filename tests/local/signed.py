@@ -17,7 +17,9 @@ from local.demo import outside
 from local.identity import Identity
 from local.loopback import Request
 from tests.local import suite
+from tests.secrecy import leaks
 
+HANDLERS = suite.HANDLERS | {"sign_access": sign_access.lambda_handler}
 ISSUER = "https://identity.example"
 HOST = "media.example.com"
 ORIGIN = "https://app.example.com"
@@ -197,7 +199,7 @@ def running(*, key="ECDSA-P256", algorithm="SHA256", parameters=None, **how):
     with stack.inline(
         suite.TEMPLATE,
         parameters=PARAMETERS | (parameters or {}),
-        handlers=suite.HANDLERS | {"sign_access": sign_access.lambda_handler},
+        handlers=HANDLERS,
         fetch=identity.document,
         **how,
     ) as world:
@@ -205,6 +207,8 @@ def running(*, key="ECDSA-P256", algorithm="SHA256", parameters=None, **how):
         world.run(limit_s=300)
         world.faults.restart()
         yield cloud
+        said = "".join(line for name in HANDLERS for line in world.logs(name))
+        assert leaks(said + json.dumps(suite.rows(cloud), default=str)) == []
 
 
 def _build(world, identity, key, algorithm):
@@ -218,16 +222,7 @@ def _build(world, identity, key, algorithm):
     cloud.key_group_id = cloudfront.create_key_group(
         KeyGroupConfig={"Name": "viewers", "Items": [key_id]}
     )["KeyGroup"]["Id"]
-    made = outside.distribute(world, bucket="site")
-    found = cloudfront.get_distribution_config(Id=made["Id"])
-    config = found["DistributionConfig"]
-    config["Aliases"] = {"Quantity": 1, "Items": [HOST]}
-    config["DefaultCacheBehavior"]["TrustedKeyGroups"] = {
-        "Enabled": True,
-        "Quantity": 1,
-        "Items": [cloud.key_group_id],
-    }
-    cloudfront.update_distribution(Id=made["Id"], IfMatch=found["ETag"], DistributionConfig=config)
+    made = outside.guard(world, bucket="site", host=HOST, key_group_id=cloud.key_group_id)
     cloud.distribution_id, cloud.domain_name = made["Id"], made["DomainName"]
     cloud.keep(
         {

@@ -13,6 +13,7 @@ from functions.sweep import app as sweep
 from functions.watch_deployment import app as watch_deployment
 from local import stack
 from local.demo import outside
+from local.faults import Does, Rule
 
 TEMPLATE = Path(__file__).parents[2] / "template.yaml"
 HANDLERS = {
@@ -89,6 +90,21 @@ def letters(cloud, queue):
         )
         .get("Messages", [])
     )
+
+
+def break_lists(cloud, *, times):
+    """Have CloudFront refuse to list distributions so often, as nobody expects it."""
+    made = sum(call.operation == "ListDistributions" for call in cloud.world.faults.calls)
+    rule = Rule(
+        does=Does.FAIL,
+        operation="ListDistributions",
+        nth=made + 1,
+        times=times,
+        status=403,
+        code="AccessDenied",
+    )
+    cloud.world.faults.rules.append(rule)
+    return rule
 
 
 def rows(cloud):

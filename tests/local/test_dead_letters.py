@@ -89,16 +89,7 @@ class TestRedrive:
         """
         A flush that was given up goes on once its letter is sent back.
         """
-        made = sum(call.operation == "ListDistributions" for call in cloud.world.faults.calls)
-        rule = Rule(
-            does=Does.FAIL,
-            operation="ListDistributions",
-            nth=made + 1,
-            times=5,
-            status=403,
-            code="AccessDenied",
-        )
-        cloud.world.faults.rules.append(rule)
+        suite.break_lists(cloud, times=5)
         suite.upload(cloud, "a.css")
         cloud.world.run(limit_s=900)
         assert len(cloud.invalidations()) == 1

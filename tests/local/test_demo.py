@@ -11,12 +11,12 @@ import pytest
 
 from local import stack
 from local.cloudfront import Lags
-from local.demo import hardship, outside, site, upload
+from local.demo import access, hardship, outside, site, upload
 from local.demo.claims import Claims
 from local.demo.narration import Narrator
 from local.demo.viewer import Viewer
 from local.edge import EdgeServer
-from tests.local import suite
+from tests.local import signed, suite
 
 
 def everything_fails(_event, _context):
@@ -47,6 +47,34 @@ def played(*, files=None, burst=False, **how):
         if burst:
             chapter.burst()
         yield chapter.claims
+
+
+class TestAccess:
+    def test_holds(self):
+        """
+        Every claim of the chapter holds, but for those that need what is not here.
+        """
+        signed.forget()
+        parameters = {"UploadBuckets": "site"} | access.PARAMETERS
+        claims = Claims(Narrator.silent())
+        with (
+            stack.inline(
+                suite.TEMPLATE,
+                parameters=parameters,
+                handlers=signed.HANDLERS,
+                fetch=access.IDENTITY.document,
+            ) as world,
+            EdgeServer(world.edge) as server,
+        ):
+            world.edge_url, world.edge_authority = server.url, server.authority_path
+            access.play(outside.build(world, bucket="site"), {}, claims.narrator, claims)
+
+        assert len(claims.results) >= 9
+        assert {claim for claim, result in claims.results.items() if result == "skipped"} <= {
+            "doctor-names-cause",
+            "browser-opens-gallery",
+        }
+        assert claims.broken == []
 
 
 class TestUpload:

@@ -4,7 +4,7 @@ import pytest
 from samtranslator.yaml_helper import yaml_parse
 
 from local.faults import Does, Rule
-from tests.local import suite
+from tests.local import signed, suite
 
 RESOURCES = yaml_parse(suite.TEMPLATE.read_text())["Resources"]
 
@@ -46,16 +46,7 @@ def called():
         suite.invalidate(cloud, times=100)
         world.settle()
         # An error that nobody expects, until the flush is given up.
-        made = sum(call.operation == "ListDistributions" for call in world.faults.calls)
-        broken = Rule(
-            does=Does.FAIL,
-            operation="ListDistributions",
-            nth=made + 1,
-            times=5,
-            status=403,
-            code="AccessDenied",
-        )
-        world.faults.rules.append(broken)
+        broken = suite.break_lists(cloud, times=5)
         suite.upload(cloud, "c.css")
         world.settle()
         world.faults.rules.remove(broken)
@@ -72,16 +63,35 @@ def called():
         return names
 
 
-@pytest.mark.parametrize("function", suite.HANDLERS)
-def test_exactly(called, function):
-    """
-    What a function calls is what its role allows.
-    """
+def allowed_to(function):
+    """Name the actions that the role of *function* allows."""
     role = RESOURCES["".join(map(str.capitalize, function.split("_"))) + "Role"]
     (policy,) = role["Properties"]["Policies"]
     allowed = set()
     for statement in policy["PolicyDocument"]["Statement"]:
         actions = statement["Action"]
         allowed |= {actions} if isinstance(actions, str) else set(actions)
+    return allowed
 
-    assert allowed - BY_OTHERS == called[function] - BY_OTHERS
+
+@pytest.mark.parametrize("function", suite.HANDLERS)
+def test_exactly(called, function):
+    """
+    What a function calls is what its role allows.
+    """
+    assert allowed_to(function) - BY_OTHERS == called[function] - BY_OTHERS
+
+
+def test_signing():
+    """
+    So it is with the function that signs; only where keys are in KMS may it use them.
+    """
+    with signed.running(parameters={"SigningKeys": "kms"}) as cloud:
+        cloud.urls(f"https://{signed.HOST}/users/42/a.jpg")
+        stored = {f"{call.service}:{call.operation}" for call in cloud.world.faults.calls}
+
+    (by_kms,) = RESOURCES["SignAccessByKms"]["Properties"]["PolicyDocument"]["Statement"]
+    assert stored == allowed_to("sign_access") - BY_OTHERS
+    assert by_kms["Action"] == "kms:Sign"
+    assert by_kms["Condition"]
+    assert RESOURCES["SignAccessByKms"]["Condition"] == "AccessIsSignedByKms"

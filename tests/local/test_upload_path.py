@@ -249,24 +249,11 @@ class TestPushback:
 
 
 class TestGivenUp:
-    def break_lists(self, cloud, *, times):
-        made = sum(call.operation == "ListDistributions" for call in cloud.world.faults.calls)
-        cloud.world.faults.rules.append(
-            Rule(
-                does=Does.FAIL,
-                operation="ListDistributions",
-                nth=made + 1,
-                times=times,
-                status=403,
-                code="AccessDenied",
-            )
-        )
-
     def test_announced(self, cloud):
         """
         A flush that meets five unexpected errors in a row is announced as failed, and set aside.
         """
-        self.break_lists(cloud, times=5)
+        suite.break_lists(cloud, times=5)
         suite.upload(cloud, "a.css")
         cloud.world.run(limit_s=1_800)
 
@@ -281,7 +268,7 @@ class TestGivenUp:
         """
         Four of them are borne.
         """
-        self.break_lists(cloud, times=4)
+        suite.break_lists(cloud, times=4)
         suite.upload(cloud, "a.css")
         cloud.world.settle()
 
@@ -292,7 +279,7 @@ class TestGivenUp:
         """
         What a failed flush has left undone goes with the next upload.
         """
-        self.break_lists(cloud, times=5)
+        suite.break_lists(cloud, times=5)
         suite.upload(cloud, "a.css")
         cloud.world.run(limit_s=1_800)
         suite.upload(cloud, "b.css")

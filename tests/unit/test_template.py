@@ -178,6 +178,24 @@ class TestHandlers:
                 "BuildArchitecture": shared["Architectures"][0],
             }
 
+    def test_layers_of_ours(self):
+        """
+        A layer that is named by a Ref is one of the template's: `sam build` knows no other.
+        """
+        ours = of_type("AWS::Serverless::LayerVersion")
+        named = [
+            layer["Ref"]
+            for about in [
+                TEMPLATE["Globals"]["Function"],
+                *(f["Properties"] for f in FUNCTIONS.values()),
+            ]
+            for layer in about["Layers"]
+            if "Ref" in layer
+        ]
+
+        assert named
+        assert set(named) <= set(ours)
+
 
 class TestParameters:
     @pytest.mark.parametrize("name", TEMPLATE["Parameters"])
@@ -468,7 +486,7 @@ class TestSigning:
         layers = {name: about["Properties"]["Layers"] for name, about in FUNCTIONS.items()}
 
         assert layers.pop("SignAccess") == [
-            {"Ref": "SecretsExtension"},
+            {"Fn::Sub": "{{resolve:ssm:${SecretsExtension}}}"},
             {"Fn::If": ["KeysAreInKms", {"Ref": "Boto3"}, {"Ref": "AWS::NoValue"}]},
         ]
         assert all(one == [{"Ref": "Boto3"}] for one in layers.values())

@@ -255,6 +255,5 @@ def _short_enough(url: str) -> str:
 
 def _prefixes(resource: str) -> tuple[str, ...]:
     """Find a text such that all URLs that begin with it are covered, to tell so quickly."""
-    start = resource.removesuffix("*")
-    plain = resource.endswith("*") and not {"*", "?"} & set(start)
-    return (start,) if plain and start.count("/") > 2 else ()  # noqa: PLR2004  # into the path
+    # Sound even with more wildcards before the last one: each of them also matches itself.
+    return (resource.removesuffix("*"),) if resource.endswith("*") else ()

@@ -270,6 +270,7 @@ class TestCovers:
             ("*://d1.cloudfront.net/a", "http://d1.cloudfront.net/a"),
             ("http://*/a", "http://d1.cloudfront.net/a"),
             ("https://D1.cloudfront.net/a", f"{HOST}/a"),
+            ("https://d1.cloudfront.net/a", "https://D1.cloudfront.net/a"),
             ("https://d1.cloudfront.net/[a]/*", f"{HOST}/[a]/b"),
         ],
     )
@@ -296,6 +297,7 @@ class TestCovers:
             ("https://d1.cloudfront.net/*/a", f"{HOST}/x/a?b", "query"),
             ("https://d1.cloudfront.net/a?b=1", f"{HOST}/a?b=2", "query"),
             ("https://d1.cloudfront.net/a?b=1*", f"{HOST}/a?c&b=1", "query"),
+            ("https://d1.cloudfront.net/a?.jpg?b=1", f"{HOST}/a1.jpg?b=2", "query"),
             ("*example.com", "https://www.example.com/a", "path"),
             ("https://d1.cloudfront.net/[ab]", f"{HOST}/a", "path"),
         ],

@@ -245,6 +245,8 @@ class TestSign:
             f"{HOST}/*/b",
             f"{HOST}/a/b",
             f"{HOST}/a/b?c*",
+            f"{HOST}/a?b/*",
+            f"{HOST[:-2]}*",
         ],
     )
     @given(tail=st.text("ab/?.c", max_size=6))
