@@ -42,6 +42,9 @@ ORIGIN, ISSUER = f"https://{PAGES}", f"https://{LOGIN}"
 USERS = ("ada", "ben")
 FRAMES = 24
 
+Way = Literal["urls", "cookies"]
+WAYS: tuple[Way, ...] = ("urls", "cookies")
+
 PARAMETERS = {
     "UploadBuckets": "media",
     "JwtIssuer": ISSUER,
@@ -327,7 +330,7 @@ def _tune(hertz: int, *, seconds: int = 8, rate: int = 8_000) -> bytes:
     return struct.pack("<4sI4s", b"RIFF", 4 + len(form) + len(data), b"WAVE") + form + data
 
 
-def look(page: Page, user: str, *, by: Literal["urls", "cookies"]) -> dict[str, list[str]]:
+def look(page: Page, user: str, *, by: Way) -> dict[str, list[str]]:
     """
     Sign in on the page in a browser, and tell what became of the pictures there.
 

@@ -12,7 +12,7 @@ HOUR_S = 3_600
 
 
 class TestGallery:
-    @pytest.mark.parametrize("by", ["urls", "cookies"])
+    @pytest.mark.parametrize("by", gallery.WAYS)
     @pytest.mark.parametrize("user", gallery.USERS)
     def test_pictures(self, page, user, by):
         """
@@ -26,7 +26,7 @@ class TestGallery:
 
 
 class TestFilm:
-    @pytest.mark.parametrize("by", ["urls", "cookies"])
+    @pytest.mark.parametrize("by", gallery.WAYS)
     def test_to_the_end(self, page, site, by):
         """
         The film plays to its end, though what opened its beginning runs out in the middle.
