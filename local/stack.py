@@ -17,11 +17,11 @@ from moto import mock_aws
 from local import aws, inprocess, template
 from local.clock import VirtualClock
 from local.cloudfront import CloudFront, Lags, Quotas, doors
-from local.edge import Edge, EdgeServer, s3_objects
+from local.edge import Edge, EdgeServer, beside, s3_objects
 from local.faults import Faults
 from local.function import Function, Outcome
 from local.http_api import Fetch, HttpApis
-from local.loopback import Server
+from local.loopback import Answer, Server
 from local.pollers import Delivery, Pollers
 from local.sandboxes import Sandboxes, functions_python
 from local.template import Deployment
@@ -77,8 +77,10 @@ def embedded(
 
         deployment = template.deploy(path, parameters=parameters, client=client)
         faults.restart()
-        edge = Edge(cloudfront, origin=s3_objects(client("s3")), now=clock.now)
-        edge_server = stack.enter_context(EdgeServer(edge))
+        hosts: dict[str, Answer] = {}
+        origin = beside(s3_objects(client("s3")), hosts)
+        edge = Edge(cloudfront, origin=origin, now=clock.now)
+        edge_server = stack.enter_context(EdgeServer(edge, hosts=hosts))
         threads = ThreadPoolExecutor(max_workers=_most_at_once(deployment))
         stack.callback(threads.shutdown)
         sandboxes = stack.enter_context(
@@ -108,10 +110,12 @@ def embedded(
             fetch=fetch,
             random=chance,
         )
+        hosts |= {api.host: partial(apis.handle, host=api.host) for api in deployment.apis}
         yield World(
             clock=clock,
             cloudfront=cloudfront,
             edge=edge,
+            hosts=hosts,
             apis=apis,
             api_urls={
                 api.logical_id: stack.enter_context(Server(partial(apis.handle, host=api.host))).url
@@ -134,6 +138,7 @@ def embedded(
             aws_url=server.url,
             edge_url=edge_server.url,
             edge_authority=edge_server.authority_path,
+            edge_pin=edge_server.issuer_pin,
             processes=sandboxes.processes,
         )
 
@@ -175,17 +180,23 @@ def inline(
         functions.check(deployment.functions)
         stack.enter_context(functions.extended(deployment.functions))
         invocations: list[Invocation] = []
+        apis = HttpApis(
+            deployment.apis,
+            invoke=recorded(functions.invoke, invocations, clock),
+            now=clock.now,
+            fetch=fetch,
+            random=chance,
+        )
+        hosts: dict[str, Answer] = {
+            api.host: partial(apis.handle, host=api.host) for api in deployment.apis
+        }
+        origin = beside(s3_objects(client("s3")), hosts)
         yield World(
             clock=clock,
             cloudfront=cloudfront,
-            apis=HttpApis(
-                deployment.apis,
-                invoke=recorded(functions.invoke, invocations, clock),
-                now=clock.now,
-                fetch=fetch,
-                random=chance,
-            ),
-            edge=Edge(cloudfront, origin=s3_objects(client("s3")), now=clock.now),
+            apis=apis,
+            edge=Edge(cloudfront, origin=origin, now=clock.now),
+            hosts=hosts,
             faults=faults,
             deployment=deployment,
             pollers=Pollers(

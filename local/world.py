@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +14,7 @@ from local.edge import Edge
 from local.faults import Faults
 from local.function import Function, Outcome
 from local.http_api import HttpApis
+from local.loopback import Answer
 from local.pollers import Delivery, Invoke, Pollers
 from local.s3_events import Expire
 from local.template import Deployment
@@ -48,11 +49,16 @@ class World:
             In the order of their ends.
         apis:
             Answers requests to the stack's HTTP APIs, each at once and in the caller's thread.
+        hosts:
+            Who answers, beside the distributions, for other hosts: the HTTP APIs, and whatever is
+            added to them. A distribution may have each as a custom origin.
         edge_url:
             Where the edge listens, and is the proxy to every https host; empty for an inline
             stack, whose edge is asked directly.
         edge_authority:
             The file of what a viewer must trust to speak https with the edge.
+        edge_pin:
+            The same for Chromium (`--ignore-certificate-errors-spki-list=PIN`).
         aws_url:
             Where AWS listens; empty for an inline stack.
         api_urls:
@@ -65,6 +71,7 @@ class World:
     clock: VirtualClock
     cloudfront: CloudFront
     edge: Edge
+    hosts: MutableMapping[str, Answer]
     faults: Faults
     deployment: Deployment
     pollers: Pollers
@@ -75,6 +82,7 @@ class World:
     logs: Callable[[str], list[str]]
     edge_url: str = ""
     edge_authority: Path | None = None
+    edge_pin: str = ""
     aws_url: str = ""
     api_urls: Mapping[str, str] = field(default_factory=dict)
     processes: Callable[[], list[int]] = list

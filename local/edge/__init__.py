@@ -1,6 +1,7 @@
 """One edge that stands for all: it serves distributions from a cache, as viewers see them."""
 
 from local.edge.edge import Edge, EdgeResponse
+from local.edge.hosts import Hosts, beside
 from local.edge.origins import Origin, OriginRequest, OriginResponse, s3_objects
 from local.edge.server import EdgeServer
 
@@ -8,8 +9,10 @@ __all__ = [
     "Edge",
     "EdgeResponse",
     "EdgeServer",
+    "Hosts",
     "Origin",
     "OriginRequest",
     "OriginResponse",
+    "beside",
     "s3_objects",
 ]

@@ -52,10 +52,13 @@ class Rules:
 
     def variant(self, headers: Mapping[str, str]) -> tuple[str, ...]:
         """Tell apart what one URL has several copies of: the headers and cookies in the key."""
-        cookies = (pair.strip() for pair in headers.get("cookie", "").split(";"))
-        kept = sorted(c for c in cookies if c and self.cookies.takes(c.partition("=")[0]))
         named = (f"{name}: {headers[name]}" for name in sorted(headers) if self.headers.takes(name))
-        return (*named, *kept)
+        return (*named, *sorted(self.cookies_in_key(headers)))
+
+    def cookies_in_key(self, headers: Mapping[str, str]) -> list[str]:
+        """List the cookies that the cache tells apart, as `name=value`."""
+        cookies = (pair.strip() for pair in headers.get("cookie", "").split(";"))
+        return [pair for pair in cookies if pair and self.cookies.takes(pair.partition("=")[0])]
 
     def lifetime_s(self, headers: Mapping[str, str], *, now: float) -> int:
         """

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from local.cloudfront.account import InvalidationRecord
 from local.cloudfront.core import DistributionView
-from local.edge import access, behaviors, caching, cors, evictions, origins
+from local.edge import access, behaviors, caching, cors, evictions, forwarding, origins, ranges
 from local.edge.copies import Copies, Copy, Key
 from local.edge.origins import Origin, OriginResponse
 from local.edge.policies import Asked
@@ -43,11 +43,12 @@ class ControlPlane(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class EdgeResponse:
-    """Names of headers are in lower case."""
+    """Names of headers are in lower case; of Set-Cookie there may be many, in *cookies*."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+    cookies: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,7 @@ class _Viewing:
     path: str
     query: str
     headers: Mapping[str, str]
+    body: bytes
 
 
 class Edge:
@@ -71,7 +73,8 @@ class Edge:
 
     A copy is known by the path exactly as the viewer sent it, and by what the cache policy
     puts into the key. `/` falls to a behavior as `/`, not as the default root object. A HEAD
-    is answered from a GET. The page of a custom error response is fetched for each error.
+    is answered from a GET, and a Range from the whole. The page of a custom error response is
+    fetched for each error.
 
     A behavior that trusts key groups serves only who comes with a signed URL or signed cookies;
     an OPTIONS is not checked. What CloudFront does in three cases is not documented: here the
@@ -97,6 +100,7 @@ class Edge:
         *,
         scheme: str = "https",
         address: str = "127.0.0.1",
+        body: bytes = b"",
     ) -> EdgeResponse:
         """
         Answer one request.
@@ -123,6 +127,7 @@ class Edge:
             path=path,
             query=query,
             headers=lowered,
+            body=body,
         )
         behavior = behaviors.choose(viewing.config, path)
         if scheme == "http" and behavior["ViewerProtocolPolicy"] != "allow-all":
@@ -188,7 +193,9 @@ class Edge:
         return self._response(viewing.method, self._custom_page(viewing, answer), ERROR)
 
     def _serve(self, viewing: _Viewing, behavior: dict[str, Any]) -> EdgeResponse:
-        if viewing.method in ("GET", "HEAD"):
+        if viewing.method == "GET":
+            return ranges.cut(self._from_cache(viewing, behavior), viewing.headers)
+        if viewing.method == "HEAD":
             return self._from_cache(viewing, behavior)
         answer = self._ask(viewing, viewing.path, viewing.method)
         return self._response(viewing.method, answer, ERROR if _failed(answer) else MISS)
@@ -242,13 +249,17 @@ class Edge:
         behavior = behaviors.choose(viewing.config, path)
         if path == "/":
             path += viewing.config["DefaultRootObject"]
+        sent = forwarding.forwarded(
+            behavior, self._rules(behavior), query=viewing.query, headers=viewing.headers
+        )
         try:
             asked = origins.request(
                 _origin(viewing.config, behavior["TargetOriginId"]),
                 method=method,
                 path=path,
-                query=self._rules(behavior).query_in_key(viewing.query),
-                headers=viewing.headers,
+                query=sent.query,
+                headers=sent.headers,
+                body=b"" if method == "GET" else viewing.body,
             )
         except origins.NotAKeyError:
             return OriginResponse(HTTPStatus.BAD_REQUEST)
@@ -279,7 +290,8 @@ class Edge:
         }
         if age is not None:
             headers["age"] = str(age)
-        return EdgeResponse(answer.status, headers, b"" if method == "HEAD" else answer.body)
+        body = b"" if method == "HEAD" else answer.body
+        return EdgeResponse(answer.status, headers, body, answer.cookies)
 
     def _refuse(self, method: str, reason: str) -> EdgeResponse:
         body = f"<h1>403 ERROR</h1><h2>The request could not be satisfied.</h2>{reason}\n"

@@ -47,17 +47,19 @@ class OriginRequest:
     path: str
     query: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
     bucket: str = ""
     key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class OriginResponse:
-    """Names of headers are in lower case."""
+    """Names of headers are in lower case; of Set-Cookie there may be many, in *cookies*."""
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    cookies: tuple[str, ...] = ()
 
 
 Origin = Callable[[OriginRequest], OriginResponse]
@@ -68,7 +70,13 @@ class NotAKeyError(ValueError):
 
 
 def request(
-    origin: dict[str, Any], *, method: str, path: str, query: str, headers: Mapping[str, str]
+    origin: dict[str, Any],
+    *,
+    method: str,
+    path: str,
+    query: str,
+    headers: Mapping[str, str],
+    body: bytes = b"",
 ) -> OriginRequest:
     """
     Say what the origin of a behavior is asked for.
@@ -84,7 +92,7 @@ def request(
         inside = full if bucket else "/" + full.removeprefix("/").partition("/")[2]
         bucket = bucket or full.removeprefix("/").partition("/")[0]
         key = _key(inside)
-    return OriginRequest(kind, method, domain_name, full, query, headers, bucket, key)
+    return OriginRequest(kind, method, domain_name, full, query, headers, body, bucket, key)
 
 
 @cache
@@ -137,6 +145,7 @@ def s3_objects(client: "S3Client") -> Origin:
             return _error(status, said["Code"], said["Message"])
         told = found["ResponseMetadata"]["HTTPHeaders"]
         headers = {name: value for name, value in told.items() if _is_told(name)}
+        headers["accept-ranges"] = "bytes"
         return OriginResponse(200, headers, found["Body"].read())
 
     return answer

@@ -14,6 +14,8 @@ from typing import Any, Self
 
 from local.edge.certificates import Certificates
 from local.edge.edge import Edge
+from local.edge.hosts import Hosts
+from local.loopback import Headers, Request
 
 _TLS_HANDSHAKE = b"\x16"
 _ABSOLUTE = "http://"
@@ -27,20 +29,24 @@ class EdgeServer:
     whoever does not asks `url` and sends the Host header of his choice. Every https host is
     reached, with a certificate of its own, through `url` as a proxy (HTTPS_PROXY), or where
     names are resolved to `address` (Chromium: `--host-resolver-rules="MAP * 127.0.0.1:PORT"`).
+    For a name of *hosts* not the edge answers, but who stands there; over https alone.
 
     Attributes:
         authority_pem:
             The authority that a viewer must trust.
         authority_path:
             The same as a file (SSL_CERT_FILE), from start to stop.
+        issuer_pin:
+            What makes Chromium trust it (`--ignore-certificate-errors-spki-list=PIN`).
     """
 
     authority_path: Path
 
-    def __init__(self, edge: Edge, *, port: int = 0) -> None:
+    def __init__(self, edge: Edge, *, port: int = 0, hosts: Hosts | None = None) -> None:
         certificates = Certificates()
         self.authority_pem = certificates.authority_pem
-        self._server = _Server(edge, port, certificates)
+        self.issuer_pin = certificates.issuer_pin
+        self._server = _Server(edge, {} if hosts is None else hosts, port, certificates)
         self.port: int = self._server.server_address[1]
         # The poll is what a shutdown waits for.
         self._thread = threading.Thread(
@@ -91,9 +97,10 @@ class _Server(ThreadingHTTPServer):
     # The default of 5 refuses a browser that opens all its connections at once.
     request_queue_size = 128
 
-    def __init__(self, edge: Edge, port: int, certificates: Certificates) -> None:
+    def __init__(self, edge: Edge, hosts: Hosts, port: int, certificates: Certificates) -> None:
         super().__init__(("127.0.0.1", port), _Handler)
         self.edge = edge
+        self.hosts = hosts
         self._certificates = certificates
         self._open: set[socket.socket] = set()
 
@@ -143,9 +150,25 @@ class _Handler(BaseHTTPRequestHandler):
     wbufsize = -1
 
     def _answer(self) -> None:
-        length = int(self.headers.get("Content-Length") or 0)
-        self.rfile.read(length)
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         host, target = self._asked()
+        other = self.server.hosts.get(host.lower().partition(":")[0])
+        if other is not None and self._is_encrypted():
+            given = other(
+                Request(
+                    method=self.command,
+                    target=target,
+                    headers=self.headers.items(),
+                    body=body,
+                    source_ip=self.client_address[0],
+                )
+            )
+            # RFC 9110: these have neither a body nor its length.
+            bodiless = given.status in {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}
+            length = () if bodiless else (("content-length", str(len(given.body))),)
+            nothing = bodiless or self.command == "HEAD"
+            self._send(given.status, (*given.headers, *length), b"" if nothing else given.body)
+            return
         answer = self.server.edge.fetch(
             self.command,
             host,
@@ -153,12 +176,17 @@ class _Handler(BaseHTTPRequestHandler):
             dict(self.headers.items()),
             scheme="https" if self._is_encrypted() else "http",
             address=self.client_address[0],
+            body=body,
         )
-        self.send_response_only(answer.status)
-        for name, value in answer.headers.items():
+        cookies = (("set-cookie", cookie) for cookie in answer.cookies)
+        self._send(answer.status, (*answer.headers.items(), *cookies), answer.body)
+
+    def _send(self, status: int, headers: Headers, body: bytes) -> None:
+        self.send_response_only(status)
+        for name, value in headers:
             self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(answer.body)
+        self.wfile.write(body)
 
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _answer  # noqa: N815
 

@@ -3,8 +3,10 @@
 import http.client
 import json
 import os
+import ssl
 import threading
 import time
+import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import Future
 from datetime import UTC, datetime
@@ -86,6 +88,34 @@ class TestInline:
             assert json.loads(answer.body) == {"word": "open sesame", "viewer": "ada"}
             assert world.clock.now() < START + 0.1
             assert [i.function for i in world.invocations] == ["greet"]
+
+    def test_origin(self, start, identity):
+        """
+        A distribution may have the API as its origin.
+        """
+        with start() as world:
+            client, (api,) = world.client("cloudfront"), world.deployment.apis
+            custom = {"HTTPPort": 80, "HTTPSPort": 443, "OriginProtocolPolicy": "https-only"}
+            origin = {"Id": "api", "DomainName": api.host, "CustomOriginConfig": custom}
+            made = client.create_distribution(
+                DistributionConfig={
+                    "CallerReference": "api",
+                    "Comment": "",
+                    "Enabled": True,
+                    "Origins": {"Quantity": 1, "Items": [origin]},
+                    "DefaultCacheBehavior": {
+                        "TargetOriginId": "api",
+                        "ViewerProtocolPolicy": "https-only",
+                        "CachePolicyId": "4135ea2d-6df8-44a3-9df3-4b5a84be39ad",
+                        "OriginRequestPolicyId": "b689b0a8-53d0-40ab-baf2-68738e2966ac",
+                    },
+                }
+            )["Distribution"]
+
+            sent = {"authorization": identity.token("ada", aud="toy")}
+            answer = world.edge.fetch("GET", made["DomainName"], "/word", sent)
+
+            assert json.loads(answer.body) == {"word": "open sesame", "viewer": "ada"}
 
     def test_callers(self, start, identity):
         """
@@ -336,3 +366,17 @@ class TestEmbedded:
         (api,) = whole.deployment.apis
 
         assert whole.outputs["ApiUrl"] == f"https://{api.host}"
+
+    def test_by_url(self, whole):
+        """
+        Under its own URL the API is found where all https hosts are.
+        """
+        opener = urllib.request.build_opener(
+            urllib.request.ProxyHandler({"https": whole.edge_url}),
+            urllib.request.HTTPSHandler(
+                context=ssl.create_default_context(cafile=whole.edge_authority)
+            ),
+        )
+
+        with opener.open(f"{whole.outputs['ApiUrl']}/open", timeout=60) as answer:
+            assert (answer.status, "apigw-requestid" in answer.headers) == (200, True)

@@ -119,6 +119,7 @@ class TestS3Objects:
 
         assert (found.status, found.body) == (200, b"x")
         assert found.headers.keys() == {
+            "accept-ranges",
             "content-type",
             "cache-control",
             "etag",

@@ -172,7 +172,7 @@ class TestEncrypted:
         with opener.open(f"https://{site.host}/a.html", timeout=5) as answer:
             body = answer.read()
 
-        viewer = {"scheme": "https", "address": "127.0.0.1"}
+        viewer = {"scheme": "https", "address": "127.0.0.1", "body": b""}
         assert body == b"old"
         assert seen.asked == [(site.host, "/a.html", viewer)]
 
@@ -183,7 +183,7 @@ class TestEncrypted:
         with opener.open(f"http://{site.host}/a.html?x=1", timeout=5) as answer:
             body = answer.read()
 
-        viewer = {"scheme": "http", "address": "127.0.0.1"}
+        viewer = {"scheme": "http", "address": "127.0.0.1", "body": b""}
         assert body == b"old"
         assert seen.asked == [(site.host, "/a.html?x=1", viewer)]
 

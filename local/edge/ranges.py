@@ -1,0 +1,55 @@
+"""A part of what is there: a viewer's Range, cut out of the whole."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from local.edge.edge import EdgeResponse
+
+_RANGE = re.compile(r"bytes=(?P<first>\d*)-(?P<last>\d*)")
+_UNSATISFIABLE = (
+    b'<?xml version="1.0" encoding="UTF-8"?>\n'
+    b"<Error><Code>InvalidRange</Code>"
+    b"<Message>The requested range is not satisfiable</Message></Error>"
+)
+
+
+def cut(answer: EdgeResponse, asked: Mapping[str, str]) -> EdgeResponse:
+    """
+    Give the part that the request's headers *asked* for: 206, or 416 where there is no such part.
+
+    The whole stays whole for several ranges at once, for an If-Range that names something else
+    than its ETag, and where the origin takes no ranges.
+
+    https://www.rfc-editor.org/rfc/rfc9110#name-range-requests
+    """
+    found = _RANGE.fullmatch(asked.get("range", ""))
+    takes_ranges = answer.headers.get("accept-ranges") == "bytes"
+    if answer.status != HTTPStatus.OK or not takes_ranges or not found or not any(found.groups()):
+        return answer
+    if asked.get("if-range", answer.headers.get("etag")) != answer.headers.get("etag"):
+        return answer
+    size = len(answer.body)
+    first, last = found["first"], found["last"]
+    # Without a first byte it is the number of the last ones.
+    start = int(first) if first else max(0, size - int(last))
+    end = min(int(last) + 1, size) if first and last else size
+    if first and last and int(last) < int(first):
+        return answer
+    if start >= end:
+        told = {"content-range": f"bytes */{size}", "content-type": "application/xml"}
+        return _with(answer, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, told, _UNSATISFIABLE)
+    told = {"content-range": f"bytes {start}-{end - 1}/{size}"}
+    return _with(answer, HTTPStatus.PARTIAL_CONTENT, told, answer.body[start:end])
+
+
+def _with(
+    answer: EdgeResponse, status: HTTPStatus, told: Mapping[str, str], body: bytes
+) -> EdgeResponse:
+    headers = {**answer.headers, **told, "content-length": str(len(body))}
+    return replace(answer, status=status.value, headers=headers, body=body)
