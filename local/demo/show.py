@@ -9,13 +9,15 @@ from pathlib import Path
 
 from rich.console import Console
 
-from local.demo import access, hardship, outside, site, upload
+from local.demo import access, hardship, outside, pages, site, upload
 from local.demo.claims import Claims
 from local.demo.narration import Narrator
 from local.stack import embedded
 
 TEMPLATE = Path(__file__).parents[2] / "template.yaml"
+# Played on one stack; `pages` has one of its own.
 CHAPTERS = {"upload": upload.play, "hardship": hardship.play, "access": access.play}
+PAGES = "pages"
 
 _BUCKET = "site"
 
@@ -27,7 +29,11 @@ def main() -> int:
     console = Console(stderr=told.json, soft_wrap=True)
     claims = Claims(Narrator(console, time.time))
     try:
-        _play(told, claims)
+        if told.chapter != PAGES:
+            _play(told, claims)
+        if told.chapter in {None, PAGES}:
+            claims.narrator.heading(PAGES)
+            pages.play(claims.narrator, claims, python=told.functions_python)
     except site.SiteError as exc:
         claims.narrator.line(f"demo: {exc}")
         return 2
@@ -62,7 +68,7 @@ def _play(told: argparse.Namespace, claims: Claims) -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
-    parser.add_argument("--chapter", choices=CHAPTERS, help="play this one alone")
+    parser.add_argument("--chapter", choices=[*CHAPTERS, PAGES], help="play this one alone")
     parser.add_argument(
         "--site", type=Path, default=site.SHIPPED, help="a folder whose files are uploaded"
     )
