@@ -2,7 +2,7 @@
 # Needs Python 3.11 or newer, make and a package index; all it installs stays under .venv.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo routes doctor dead-letters test check prove bench lock clean \
+.PHONY: help demo gallery routes doctor dead-letters test check prove bench lock clean \
 	functions-environment demo-environment development-environment
 
 VENV ?= .venv
@@ -33,6 +33,9 @@ export $(SAID)
 demo: functions-environment demo-environment ## Watch the suite work on this machine (SITE=folder, CHAPTER=name)
 	@exec $(DEMO_PYTHON) -m local.demo --functions-python $(FUNCTIONS_PYTHON) \
 		$(if $(SITE),--site "$$SITE") $(if $(CHAPTER),--chapter "$$CHAPTER")
+
+gallery: functions-environment demo-environment ## Serve a page with private pictures, for a browser to visit
+	@exec env FUNCTIONS_PYTHON=$(FUNCTIONS_PYTHON) $(DEMO_PYTHON) -m local.demo.gallery
 
 # They speak to a deployed stack by the settings of the AWS CLI.
 COMMAND := PYTHONPATH=.:layers/cloudfront $(DEMO_PYTHON) -m

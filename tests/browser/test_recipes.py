@@ -64,6 +64,12 @@ class TestTenLines:
         assert widths == [True, True]
         assert page.evaluate("report") == {"tide": 3}
 
+    def test_first_page(self):
+        """
+        The project's own README shows the same ten lines.
+        """
+        assert f"```js\n{TEN_LINES}```" in (README.parents[1] / "README.md").read_text()
+
 
 class TestCookies:
     def test_open(self, run, site):
