@@ -70,30 +70,73 @@ class Response:
 Answer = Callable[[Request], Response]
 
 
-class Server:
-    """Listens on 127.0.0.1; each connection has a thread, in which *answer* is called."""
+class Listener(ThreadingHTTPServer):
+    """Listens on 127.0.0.1 from `start` to `stop`; each connection has a thread of its own."""
 
-    def __init__(self, answer: Answer) -> None:
-        self._server = _Server(answer)
-        self.port: int = self._server.server_port
+    daemon_threads = True
+    # The default of 5 refuses a browser that opens all its connections at once.
+    request_queue_size = 128
+
+    def __init__(
+        self,
+        handler: type[BaseHTTPRequestHandler],
+        *,
+        port: int = 0,
+        ignored: tuple[type[BaseException], ...] = (ConnectionError,),
+    ) -> None:
+        """Have *handler* made for each connection, and say nothing of *ignored* errors there."""
+        super().__init__(("127.0.0.1", port), handler)
+        self.connections: set[socket.socket] = set()
+        self._ignored = ignored
         # The poll is what a shutdown waits for.
         self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
+            target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
         )
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
         self._thread.start()
 
     def stop(self) -> None:
         """End at once, connections that clients keep open included."""
-        self._server.shutdown()
+        self.shutdown()
         self._thread.join()
-        self._server.server_close()
-        self._server.hang_up()
+        self.server_close()
+        # Each connection's thread reads its end, and goes.
+        for connection in list(self.connections):
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        connection, address = super().get_request()
+        self.connections.add(connection)
+        return connection, address
+
+    def shutdown_request(self, request: Any) -> None:  # noqa: ANN401 - as socketserver has it
+        self.connections.discard(request)
+        super().shutdown_request(request)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
+        if not isinstance(sys.exception(), self._ignored):
+            super().handle_error(request, client_address)
+
+
+class Server:
+    """Listens on 127.0.0.1; *answer* is called in the thread of a connection."""
+
+    def __init__(self, answer: Answer) -> None:
+        self._listener = _Listener(answer)
+        self.port: int = self._listener.server_port
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        self._listener.start()
+
+    def stop(self) -> None:
+        """End at once, connections that clients keep open included."""
+        self._listener.stop()
 
     def __enter__(self) -> Self:
         self.start()
@@ -108,39 +151,14 @@ class Server:
         self.stop()
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    # The default of 5 refuses a browser that opens all its connections at once.
-    request_queue_size = 128
-
+class _Listener(Listener):
     def __init__(self, answer: Answer) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(_Handler)
         self.answer = answer
-        self._open: set[socket.socket] = set()
-
-    def get_request(self) -> tuple[socket.socket, Any]:
-        connection, address = super().get_request()
-        self._open.add(connection)
-        return connection, address
-
-    def shutdown_request(self, request: Any) -> None:  # noqa: ANN401 - as socketserver has it
-        self._open.discard(request)
-        super().shutdown_request(request)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
-        """Say nothing of clients that went away."""
-        if not isinstance(sys.exception(), ConnectionError):
-            super().handle_error(request, client_address)
-
-    def hang_up(self) -> None:
-        """Let each connection's thread read its end, and go."""
-        for connection in list(self._open):
-            with suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
 
 
 class _Handler(BaseHTTPRequestHandler):
-    server: _Server
+    server: _Listener
     protocol_version = "HTTP/1.1"
     # Without it each answer waits for the client's delayed acknowledgement.
     disable_nagle_algorithm = True

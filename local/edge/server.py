@@ -2,11 +2,8 @@
 
 import socket
 import ssl
-import sys
-import threading
-from contextlib import suppress
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
@@ -15,7 +12,7 @@ from typing import Any, Self
 from local.edge.certificates import Certificates
 from local.edge.edge import Edge
 from local.edge.hosts import Hosts
-from local.loopback import Headers, Request
+from local.loopback import Headers, Listener, Request
 
 _TLS_HANDSHAKE = b"\x16"
 _ABSOLUTE = "http://"
@@ -46,12 +43,8 @@ class EdgeServer:
         certificates = Certificates()
         self.authority_pem = certificates.authority_pem
         self.issuer_pin = certificates.issuer_pin
-        self._server = _Server(edge, {} if hosts is None else hosts, port, certificates)
-        self.port: int = self._server.server_address[1]
-        # The poll is what a shutdown waits for.
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
-        )
+        self._listener = _Listener(edge, {} if hosts is None else hosts, port, certificates)
+        self.port: int = self._listener.server_port
 
     @property
     def address(self) -> str:
@@ -69,14 +62,11 @@ class EdgeServer:
         self._folder = TemporaryDirectory(prefix="local-edge-")
         self.authority_path = Path(self._folder.name, "authority.pem")
         self.authority_path.write_bytes(self.authority_pem)
-        self._thread.start()
+        self._listener.start()
 
     def stop(self) -> None:
         """End at once, connections that viewers keep open included."""
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-        self._server.hang_up()
+        self._listener.stop()
         self._folder.cleanup()
 
     def __enter__(self) -> Self:
@@ -92,58 +82,34 @@ class EdgeServer:
         self.stop()
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    # The default of 5 refuses a browser that opens all its connections at once.
-    request_queue_size = 128
-
+class _Listener(Listener):
     def __init__(self, edge: Edge, hosts: Hosts, port: int, certificates: Certificates) -> None:
-        super().__init__(("127.0.0.1", port), _Handler)
+        # A viewer may go away, or not trust the certificate.
+        super().__init__(_Handler, port=port, ignored=(ConnectionError, ssl.SSLError))
         self.edge = edge
         self.hosts = hosts
         self._certificates = certificates
-        self._open: set[socket.socket] = set()
-
-    def get_request(self) -> tuple[socket.socket, Any]:
-        connection, address = super().get_request()
-        self._open.add(connection)
-        return connection, address
 
     def finish_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - as there
         """Talk with a viewer, in a thread of his, encrypted if he begins so."""
         if request.recv(1, socket.MSG_PEEK) != _TLS_HANDSHAKE:
             super().finish_request(request, client_address)
             return
-        self._open.discard(request)
+        self.connections.discard(request)
         # The old socket object gives its connection up to the new one.
         with self._certificates.context.wrap_socket(
             request, server_side=True, do_handshake_on_connect=False
         ) as encrypted:
-            self._open.add(encrypted)
+            self.connections.add(encrypted)
             try:
                 encrypted.do_handshake()
                 super().finish_request(encrypted, client_address)
             finally:
-                self._open.discard(encrypted)
-
-    def shutdown_request(self, request: Any) -> None:  # noqa: ANN401 - as socketserver has it
-        self._open.discard(request)
-        super().shutdown_request(request)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
-        """Say nothing of viewers that went away, or that do not trust the certificate."""
-        if not isinstance(sys.exception(), ConnectionError | ssl.SSLError):
-            super().handle_error(request, client_address)
-
-    def hang_up(self) -> None:
-        """Let each connection's thread read its end, and go."""
-        for connection in list(self._open):
-            with suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
+                self.connections.discard(encrypted)
 
 
 class _Handler(BaseHTTPRequestHandler):
-    server: _Server
+    server: _Listener
     protocol_version = "HTTP/1.1"
     # Without it each answer waits for the viewer's delayed acknowledgement.
     disable_nagle_algorithm = True
