@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
-from functools import cache
 from typing import Any, Self
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -21,8 +20,6 @@ from botocore.configprovider import BOTOCORE_DEFAUT_SESSION_VARIABLES
 from moto.core.base_backend import BackendDict
 from moto.events.models import Rule, events_backends
 from moto.events.utils import EventTemplateParser
-from moto.kms import models as kms
-from moto.kms.utils import AbstractPrivateKey, generate_private_key
 from moto.moto_api._internal import mock_random
 from moto.moto_server.werkzeug_app import (
     DomainDispatcherApplication,
@@ -32,7 +29,7 @@ from moto.moto_server.werkzeug_app import (
 from moto.sqs.models import sqs_backends
 from werkzeug.serving import make_server
 
-from local import function, queues, s3_events
+from local import function, kms_keys, queues, s3_events, secrets_manager
 from local.patching import replaced
 
 ACCOUNT, REGION = function.ACCOUNT, function.REGION
@@ -135,18 +132,6 @@ def tell_default_bus(event: dict[str, Any]) -> None:
         rule.send_to_targets(event)  # type: ignore[arg-type]
 
 
-@cache
-def _shared_private_key() -> AbstractPrivateKey:
-    return generate_private_key("SYMMETRIC_DEFAULT")
-
-
-def _private_key(key_spec: str) -> AbstractPrivateKey:
-    """Moto makes an RSA key for each symmetric key, too, which never uses it."""
-    return (
-        _shared_private_key() if key_spec == "SYMMETRIC_DEFAULT" else generate_private_key(key_spec)
-    )
-
-
 @contextmanager
 def _unconfigured() -> Iterator[None]:
     """Hide the user's settings from moto, which makes sessions of its own to list regions."""
@@ -178,9 +163,10 @@ def mended(*, seed: int = 0) -> Iterator[s3_events.Expire]:
     with ExitStack() as stack:
         stack.enter_context(_unconfigured())
         stack.enter_context(queues.mended())
+        stack.enter_context(kms_keys.mended())
+        stack.enter_context(secrets_manager.mended())
         expire = stack.enter_context(s3_events.told(events, tell=tell_default_bus))
         stack.enter_context(replaced(Rule, "send_to_targets", _send_to_targets))
-        stack.enter_context(replaced(kms, "generate_private_key", _private_key))
         try:
             yield expire
         finally:

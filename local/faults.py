@@ -21,6 +21,11 @@ from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 from botocore.hooks import BaseEventHooks
 from botocore.model import OperationModel, ServiceModel
+from botocore.retries.standard import (
+    RetryContext,
+    ThrottledRetryableChecker,
+    TransientRetryableChecker,
+)
 
 
 class Does(StrEnum):
@@ -176,6 +181,8 @@ class Faults:
                     return None
                 case Does.THROTTLE | Does.FAIL:
                     refusal = _refused(rule, service, retries=attempt)
+                    if not _tried_again(*refusal):
+                        break
         return refusal
 
     def after_call(self, *, model: OperationModel, context: dict[str, Any], **_: object) -> None:
@@ -188,6 +195,13 @@ def _attempts(context: dict[str, Any]) -> int:
     retries = context["client_config"].retries or {}
     standard = retries.get("mode", "standard") != "legacy"
     return int(retries.get("total_max_attempts") or (3 if standard else 5))
+
+
+def _tried_again(response: AWSResponse, parsed: dict[str, Any]) -> bool:
+    """Tell whether botocore's standard mode tries again what was refused so."""
+    refused = RetryContext(attempt_number=1, http_response=response, parsed_response=parsed)
+    checkers = TransientRetryableChecker(), ThrottledRetryableChecker()
+    return any(checker.is_retryable(refused) for checker in checkers)
 
 
 def _answer(rule: Rule, service: str) -> tuple[int, str, str]:

@@ -13,7 +13,6 @@ import pytest
 from moto import mock_aws
 from moto.core.base_backend import BackendDict
 from moto.events.models import Rule
-from moto.kms import models as kms
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication
 from moto.s3 import notifications
 from moto.s3.models import S3Backend
@@ -47,7 +46,6 @@ class TestHooks:
             (SQSBackend, "change_message_visibility_batch"),
             (SQSBackend, "is_message_valid_based_on_retention_period"),
             (SQSBackend, "receive_message"),
-            (kms, "generate_private_key"),
             (notifications, "_send_event_bridge_message"),
             (sqs_models, "unix_time_millis"),
             (DomainDispatcherApplication, "get_backend_for_host"),

@@ -168,6 +168,33 @@ class TestRefusals:
 
         assert [call.number for call in layer.faults.calls] == [1, 2]
 
+    def test_final(self, layer):
+        """
+        A refusal for which botocore does not try again is met at once.
+        """
+        layer.rule(Does.FAIL, operation="UpdateKeyGroup", status=412, code="PreconditionFailed")
+        cloudfront = layer.client("cloudfront", attempts=3)
+        config = {"Name": "n", "Items": ["K1"]}
+
+        with pytest.raises(cloudfront.exceptions.PreconditionFailed) as refused:
+            cloudfront.update_key_group(Id="G", IfMatch="E", KeyGroupConfig=config)
+
+        assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 412
+        assert [call.operation for call in layer.faults.calls] == ["UpdateKeyGroup"]
+
+    def test_throttled_once(self, layer):
+        """
+        One throttled call of an operation is tried again, and others are let be.
+        """
+        layer.rule(Does.THROTTLE, service="cloudfront", operation="ListKeyGroups")
+        cloudfront = layer.client("cloudfront", attempts=3)
+
+        cloudfront.list_public_keys()
+        cloudfront.list_key_groups()
+
+        operations = [call.operation for call in layer.faults.calls]
+        assert operations == ["ListPublicKeys", "ListKeyGroups", "ListKeyGroups"]
+
     def test_retried_in_vain(self, layer):
         """
         When every attempt is refused, the caller is.
