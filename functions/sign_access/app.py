@@ -56,7 +56,11 @@ def _do(event: dict[str, Any], sandbox: "_Sandbox", now_s: float) -> Answer:
     claims = bearer.claims(event)
     route = event["routeKey"]
     if route == "DELETE /signed-cookies":
-        cleared = access.clear_cookies(sandbox.cookies, _named_in_query(event))
+        cleared = access.clear_cookies(
+            sandbox.cookies,
+            _named_in_query(event),
+            by_cloudfront=access.comes_by_cloudfront(event),
+        )
         return _answer(
             200,
             {
@@ -70,7 +74,11 @@ def _do(event: dict[str, Any], sandbox: "_Sandbox", now_s: float) -> Answer:
     wanted, refresh = _wanted(event, "urls" if by_url else "resources")
     desk = sandbox.desk(refresh=refresh)
     told = sandbox.told
-    caller = Caller(claims, access.viewer_ip(event, trusted=told.viewer_address))
+    caller = Caller(
+        claims,
+        ip=access.viewer_ip(event, trusted=told.viewer_address),
+        by_cloudfront=access.comes_by_cloudfront(event),
+    )
     trail = audit.Trail(claims.get("sub"), "url" if by_url else "cookies", told.metrics_namespace)
     try:
         opened = (access.sign_urls if by_url else access.sign_cookies)(desk, caller, wanted)

@@ -324,7 +324,12 @@ class Stage:
         request = loopback.Request(
             method=method,
             target=path,
-            headers=[("content-type", "application/json"), ("authorization", f"Bearer {token}")],
+            headers=[
+                ("content-type", "application/json"),
+                ("authorization", f"Bearer {token}"),
+                # As CloudFront adds it, of whose distribution the API is a behavior.
+                ("x-amz-cf-id", "edge"),
+            ],
             body=json.dumps(body).encode(),
             source_ip="192.0.2.7",
         )

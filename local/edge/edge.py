@@ -258,7 +258,7 @@ class Edge:
                 method=method,
                 path=path,
                 query=sent.query,
-                headers=sent.headers,
+                headers={**sent.headers, "x-amz-cf-id": self._request_id()},
                 body=b"" if method == "GET" else viewing.body,
             )
         except origins.NotAKeyError:
@@ -279,19 +279,22 @@ class Edge:
     def _response(
         self, method: str, answer: OriginResponse, said: str, *, age: int | None = None
     ) -> EdgeResponse:
-        number = hashlib.sha256(str(next(self._requests)).encode()).digest()
         headers = {
             **answer.headers,
             "content-length": str(len(answer.body)),
             "x-cache": said,
             "via": _VIA,
             "x-amz-cf-pop": _POP,
-            "x-amz-cf-id": base64.urlsafe_b64encode(number).decode(),
+            "x-amz-cf-id": self._request_id(),
         }
         if age is not None:
             headers["age"] = str(age)
         body = b"" if method == "HEAD" else answer.body
         return EdgeResponse(answer.status, headers, body, answer.cookies)
+
+    def _request_id(self) -> str:
+        number = hashlib.sha256(str(next(self._requests)).encode()).digest()
+        return base64.urlsafe_b64encode(number).decode()
 
     def _refuse(self, method: str, reason: str) -> EdgeResponse:
         body = f"<h1>403 ERROR</h1><h2>The request could not be satisfied.</h2>{reason}\n"

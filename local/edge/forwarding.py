@@ -27,7 +27,7 @@ def forwarded(
     Leave out of a request what its origin does not get.
 
     Of origin request policies only AllViewerExceptHostHeader is known; others add nothing here.
-    What CloudFront adds of its own (User-Agent, X-Amz-Cf-Id, …) is left out too.
+    Of what CloudFront adds of its own (User-Agent, Via, …) the edge adds X-Amz-Cf-Id alone.
 
     https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/controlling-origin-requests.html
     """

@@ -45,7 +45,7 @@ def _again(viewer: material.Viewer, url: str) -> Sampler:
     event = viewer.asks([url])
     _open(event)
     desk = app._sandbox().desk(refresh=False)
-    caller = access.Caller(bearer.claims(event), None)
+    caller = access.Caller(bearer.claims(event), None, by_cloudfront=True)
     return each(
         lambda wanted: access.sign_urls(desk, caller, wanted),
         lambda: access.Wanted(json.loads(json.dumps([url]))),

@@ -126,9 +126,11 @@ class Cloud:
     def token(self, subject="42", **claims):
         return self.identity.token(subject, **{"aud": "front-end", "token_use": "access"} | claims)
 
-    def ask(self, method, path, body=None, *, token=None, headers=()):
+    def ask(self, method, path, body=None, *, token=None, headers=(), by_cloudfront=True):
         """Send a request as a front end does, and read the answer."""
         sent = [("authorization", f"Bearer {token or self.token()}")]
+        if by_cloudfront:
+            sent.append(("x-amz-cf-id", "edge"))
         if body is not None:
             sent.append(("content-type", "application/json"))
         text = body if isinstance(body, (str, type(None))) else json.dumps(body)
@@ -142,12 +144,13 @@ class Cloud:
         answer = self.world.apis.handle(request, host=self.world.deployment.apis[0].host)
         return Answer(answer.status, answer.headers, json.loads(answer.body or b"null"))
 
-    def urls(self, *urls, token=None, **more):
-        return self.ask("POST", "/signed-urls", {"urls": list(urls), **more}, token=token)
+    def urls(self, *urls, token=None, by_cloudfront=True, **more):
+        body = {"urls": list(urls), **more}
+        return self.ask("POST", "/signed-urls", body, token=token, by_cloudfront=by_cloudfront)
 
-    def cookies(self, *resources, token=None, **more):
+    def cookies(self, *resources, token=None, by_cloudfront=True, **more):
         body = {"resources": list(resources), **more}
-        return self.ask("POST", "/signed-cookies", body, token=token)
+        return self.ask("POST", "/signed-cookies", body, token=token, by_cloudfront=by_cloudfront)
 
     def clear(self, *resources, token=None):
         query = urlencode([("resource", one) for one in resources])

@@ -227,6 +227,14 @@ class TestCookies:
         assert "media.example.org" in answer.body["detail"]
         assert answer.set_cookies == []
 
+    def test_past_cloudfront(self, shared):
+        """
+        Where a browser asks past CloudFront, no cookie would be for the distribution's host.
+        """
+        answer = shared.cookies(FOLDER, by_cloudfront=False)
+
+        assert (answer.status, answer.set_cookies) == (409, [])
+
     @pytest.mark.parametrize("query", ["", "resource=", "other=1", f"resource={quote(OWN)}&x=1"])
     def test_clear_malformed(self, shared, query):
         """

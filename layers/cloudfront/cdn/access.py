@@ -45,21 +45,25 @@ class CookieRules:
     domain: str | None
     cross_site: bool
 
-    def scope(self, resource: str) -> Scope:
+    def scope(self, resource: str, *, by_cloudfront: bool) -> Scope:
         """
         Decide which attributes the cookies for *resource* have.
+
+        Args:
+            by_cloudfront: Whether the request came through CloudFront: only then is the answer
+                one of `host`, whose cookies are for it alone.
 
         Raises:
             CookieUnreachableError: No cookie set here reaches that host.
 
         >>> CookieRules("media.example.com", None, cross_site=False).scope(
-        ...     "https://media.example.com/users/42/*"
+        ...     "https://media.example.com/users/42/*", by_cloudfront=True
         ... )
         Scope(path='/users/42/', domain=None, same_site='Lax', partitioned=False, max_age_s=None)
         """
         host = resource.split("/")[2]
         domain = None
-        if host != self.host:
+        if host != self.host or not by_cloudfront:
             domain = self.domain
             if domain is None or not f".{host}".endswith(f".{domain}"):
                 raise CookieUnreachableError(host)
@@ -88,10 +92,12 @@ class Caller(NamedTuple):
     Attributes:
         claims: As JSON in the verified token itself.
         ip: The viewer's IPv4 address, where it can be trusted.
+        by_cloudfront: Whether the request came through CloudFront; see `comes_by_cloudfront`.
     """
 
     claims: Mapping[str, Any]
     ip: str | None
+    by_cloudfront: bool
 
 
 class Wanted(NamedTuple):
@@ -154,7 +160,8 @@ def sign_cookies(desk: Desk, caller: Caller, wanted: Wanted) -> list[Opened]:
         CookieUnreachableError: No cookie set here reaches the host of one.
     """
     found = _allowed(desk, caller, wanted, by="cookies")
-    scopes = _scopes(desk.cookies, [allowed.resource for allowed, _ in found])
+    opened = [allowed.resource for allowed, _ in found]
+    scopes = _scopes(desk.cookies, opened, by_cloudfront=caller.by_cloudfront)
     return [
         Opened(
             allowed.resource,
@@ -179,7 +186,9 @@ def sign_cookies(desk: Desk, caller: Caller, wanted: Wanted) -> list[Opened]:
     ]
 
 
-def clear_cookies(rules: CookieRules, wanted: Sequence[str]) -> list[Opened]:
+def clear_cookies(
+    rules: CookieRules, wanted: Sequence[str], *, by_cloudfront: bool
+) -> list[Opened]:
     """
     Write what makes browsers forget the cookies of *wanted*; it opens nothing, so needs no grant.
 
@@ -199,7 +208,9 @@ def clear_cookies(rules: CookieRules, wanted: Sequence[str]) -> list[Opened]:
         raise AccessRefusedError(refused)
     return [
         Opened(resource, scope.path, 0, "", tuple(signing.clear_cookies(scope)))
-        for resource, scope in zip(read, _scopes(rules, read), strict=True)
+        for resource, scope in zip(
+            read, _scopes(rules, read, by_cloudfront=by_cloudfront), strict=True
+        )
     ]
 
 
@@ -212,6 +223,18 @@ def expiry(now_s: float, lifetime_s: int) -> int:
     """
     step_s = max(1, lifetime_s // _STEPS)
     return int(now_s + lifetime_s) // step_s * step_s
+
+
+def comes_by_cloudfront(event: Mapping[str, Any]) -> bool:
+    """
+    Tell whether a request came through CloudFront, which adds a header to each.
+
+    https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/RequestAndResponseBehaviorCustomOrigin.html
+
+    >>> comes_by_cloudfront({"headers": {"x-amz-cf-id": "…"}})
+    True
+    """
+    return "x-amz-cf-id" in event.get("headers", {})
 
 
 def viewer_ip(event: Mapping[str, Any], *, trusted: str) -> str | None:
@@ -233,8 +256,8 @@ def viewer_ip(event: Mapping[str, Any], *, trusted: str) -> str | None:
     if trusted == "cloudfront":
         # With the port: https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/adding-cloudfront-headers.html
         text = headers.get("cloudfront-viewer-address", "").rpartition(":")[0]
-    elif trusted == "connection" and "x-amz-cf-id" not in headers:
-        # With that header, the connection is CloudFront's, and the address an edge's.
+    elif trusted == "connection" and not comes_by_cloudfront(event):
+        # Else the connection is CloudFront's, and the address an edge's.
         text = event["requestContext"]["http"]["sourceIp"]
     return _ipv4(text)
 
@@ -284,7 +307,7 @@ def _refusal(
     return None
 
 
-def _scopes(rules: CookieRules, opened: Sequence[str]) -> list[Scope]:
+def _scopes(rules: CookieRules, opened: Sequence[str], *, by_cloudfront: bool) -> list[Scope]:
     overlap = resources.overlapping(opened, any_host=rules.domain is not None)
     if overlap:
         first, second = overlap
@@ -299,7 +322,7 @@ def _scopes(rules: CookieRules, opened: Sequence[str]) -> list[Scope]:
                 )
             ]
         )
-    return [rules.scope(resource) for resource in opened]
+    return [rules.scope(resource, by_cloudfront=by_cloudfront) for resource in opened]
 
 
 @lru_cache(maxsize=_REMEMBERED)

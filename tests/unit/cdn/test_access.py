@@ -50,7 +50,9 @@ class TestCookieRules:
         """
         The API's own distribution gets host-only cookies, others those of the shared domain.
         """
-        scope = CookieRules(host, domain, cross_site=False).scope(f"https://{asked}/a/*")
+        scope = CookieRules(host, domain, cross_site=False).scope(
+            f"https://{asked}/a/*", by_cloudfront=True
+        )
 
         assert (scope.path, scope.domain) == ("/a/", expected)
 
@@ -68,7 +70,18 @@ class TestCookieRules:
         Whatever no cookie from here would reach is said to be so.
         """
         with pytest.raises(CookieUnreachableError):
-            CookieRules(host, domain, cross_site=False).scope(f"https://{asked}/a/*")
+            CookieRules(host, domain, cross_site=False).scope(
+                f"https://{asked}/a/*", by_cloudfront=True
+            )
+
+    def test_past_cloudfront(self):
+        """
+        Asked past CloudFront, the API cannot set cookies for the distribution's host.
+        """
+        with pytest.raises(CookieUnreachableError):
+            CookieRules("media.example.com", None, cross_site=False).scope(
+                "https://media.example.com/a/*", by_cloudfront=False
+            )
 
 
 class TestViewerIp:
