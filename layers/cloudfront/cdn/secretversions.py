@@ -1,0 +1,86 @@
+"""The versions of the signing secret: what one says stays, and stages move between them."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cdn import busy
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+
+# A stage is no longer where it was seen: Secrets Manager has no code of its own for that.
+_OUTRUN = ("InvalidParameterException", "InvalidRequestException")
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """The secret, and the client that reaches it."""
+
+    client: SecretsManagerClient
+    id: str
+
+    def stages(self) -> Mapping[str, frozenset[str]]:
+        """
+        Tell the stages of each version that has any.
+
+        Raises:
+            TryAgainError: Secrets Manager is busy.
+        """
+        with busy.told():
+            found = self.client.describe_secret(SecretId=self.id).get("VersionIdsToStages", {})
+        return {version_id: frozenset(stages) for version_id, stages in found.items() if stages}
+
+    def text(self, version_id: str) -> str:
+        """
+        Read what a version says; nothing where it is gone, or says nothing.
+
+        Raises:
+            TryAgainError: Secrets Manager is busy.
+        """
+        with busy.told():
+            try:
+                answer = self.client.get_secret_value(SecretId=self.id, VersionId=version_id)
+            except self.client.exceptions.ResourceNotFoundException:
+                return ""
+        return answer.get("SecretString", "")
+
+    def put(self, text: str, *, stage: str) -> None:
+        """
+        Keep *text* in a version that has *stage*, the same however often it is put.
+
+        Raises:
+            TryAgainError: Secrets Manager is busy, or the stage was moved meanwhile.
+        """
+        # Derived from the text, it cannot meet another one.
+        token = hashlib.sha256(text.encode()).hexdigest()
+        with busy.told():
+            self.client.put_secret_value(
+                SecretId=self.id,
+                SecretString=text,
+                VersionStages=[stage],
+                ClientRequestToken=token,
+            )
+        # A version that was there before is left as it is, without the stage.
+        holders = [one for one, stages in self.stages().items() if stage in stages]
+        if token not in holders:
+            self.move(stage, to=token, away_from=next(iter(holders), None))
+
+    def move(self, stage: str, *, to: str | None, away_from: str | None) -> None:
+        """
+        Move *stage*, if the version *away_from* still has it.
+
+        Raises:
+            TryAgainError: Secrets Manager is busy, or another version has it.
+        """
+        given = {"MoveToVersionId": to, "RemoveFromVersionId": away_from}
+        with busy.told(*_OUTRUN):
+            self.client.update_secret_version_stage(
+                SecretId=self.id,
+                VersionStage=stage,
+                **{name: version for name, version in given.items() if version},
+            )
