@@ -109,6 +109,7 @@ class Observed:
         previous: The version that was last noted as AWSPREVIOUS.
         ceilings: The longest lifetime that each version of the grants allows, and since when it
             is in force; oldest first.
+        told: The ids of what was announced already.
     """
 
     mark: str
@@ -119,6 +120,7 @@ class Observed:
     elsewhere: frozenset[str] = frozenset()
     previous: str = ""
     ceilings: tuple[tuple[int, int], ...] = ()
+    told: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from cdn import busy
+from cdn import busy, secrets
+from cdn.errors import KeyMaterialError
+from cdn.rotation import Version
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mypy_boto3_secretsmanager import SecretsManagerClient
+
+    from cdn.keypairs import Signer
+    from cdn.secrets import Kms
 
 # A stage is no longer where it was seen: Secrets Manager has no code of its own for that.
 _OUTRUN = ("InvalidParameterException", "InvalidRequestException")
@@ -34,6 +41,18 @@ class Secret:
         with busy.told():
             found = self.client.describe_secret(SecretId=self.id).get("VersionIdsToStages", {})
         return {version_id: frozenset(stages) for version_id, stages in found.items() if stages}
+
+    def versions(self) -> tuple[Version, ...]:
+        """
+        Describe each version that has a stage.
+
+        Raises:
+            TryAgainError: Secrets Manager is busy.
+        """
+        return tuple(
+            described(version_id, stages, self.text(version_id))
+            for version_id, stages in sorted(self.stages().items())
+        )
 
     def text(self, version_id: str) -> str:
         """
@@ -84,3 +103,55 @@ class Secret:
                 VersionStage=stage,
                 **{name: version for name, version in given.items() if version},
             )
+
+
+def described(version_id: str, stages: frozenset[str], text: str) -> Version:
+    """
+    Tell what a version is, without anything private.
+
+    >>> described("v1", frozenset({"AWSCURRENT"}), secrets.PLACEHOLDER).form
+    'placeholder'
+    >>> described("v1", frozenset({"AWSCURRENT"}), "{}").form
+    'unreadable'
+    """
+    document = _document(text)
+    if document.get("placeholder") is True:
+        return Version(version_id, stages, "placeholder")
+    name, key_id = str(document.get("name", "")), document.get("key_id")
+    try:
+        signer = signer_of(text, key_id=str(key_id or name), kms=lambda _arn, _kind: bytes)
+    except KeyMaterialError:
+        return Version(version_id, stages, "unreadable")
+    return Version(
+        version_id,
+        stages,
+        "key" if key_id else "minted",
+        name=name,
+        key_id=str(key_id or ""),
+        kind=signer.kind,
+        hash_algorithm=signer.hash_algorithm,
+        kms_key=str(document.get("kms_key", "")),
+    )
+
+
+def signer_of(text: str, *, key_id: str, kms: Kms) -> Signer:
+    """
+    Sign with what a version says, as the public key *key_id*.
+
+    Raises:
+        KeyMaterialError: It says no private key.
+    """
+    return secrets.signer(with_key_id(text, key_id), kms=kms)
+
+
+def with_key_id(text: str, key_id: str) -> str:
+    """Complete a minted key: the same text however often it is done."""
+    return json.dumps(_document(text) | {"key_id": key_id})
+
+
+def _document(text: str) -> dict[str, Any]:
+    # As a cause or a context, json's error would carry the text along.
+    document = None
+    with suppress(ValueError, RecursionError):
+        document = json.loads(text)
+    return document if isinstance(document, dict) else {}
