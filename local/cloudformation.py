@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from local.function import ACCOUNT, REGION
@@ -26,6 +27,14 @@ class Physical:
     attributes: Mapping[str, str]
 
 
+# Makes a custom resource, given its logical id, its type and its resolved properties.
+MakeCustom = Callable[[str, str, Mapping[str, Any]], Physical]
+
+
+def _no_custom(logical_id: str, _kind: str, _properties: Mapping[str, Any]) -> Physical:
+    raise TemplateError(f"{logical_id}: there are no functions here to make it")
+
+
 _SUBSTITUTED = re.compile(r"\$\{(?P<literal>!)?(?P<name>[\w:]+)(?:\.(?P<attribute>[\w.]+))?\}")
 _NO_VALUE = object()
 # The type of a parameter whose value is the name of one in Parameter Store.
@@ -38,21 +47,65 @@ class Stack:
     A plain template on its way to resources.
 
     A resource is created when the first other one refers to it, so the order comes by itself.
-    What has no creator here is represented by a name and an ARN.
+    What has no creator here is represented by a name and an ARN. *make_custom* is what a custom
+    resource's function makes of it.
     """
 
     plain: Mapping[str, Any]
     parameters: Mapping[str, str]
     name: str
     client: Client
+    make_custom: MakeCustom = _no_custom
     made: dict[str, Physical] = field(default_factory=dict)
     absent: dict[str, Physical] = field(default_factory=dict)
-    _waiting: list[str] = field(default_factory=list)
+
+    @property
+    def stack_id(self) -> str:
+        return f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/{self.name}/local"
 
     def create(self) -> None:
-        for logical_id, about in self.plain["Resources"].items():
-            if about["Type"] in CREATORS and self.exists(logical_id):
-                self._physical(logical_id)
+        """
+        Create what exists, each resource after those that it refers to or depends on.
+
+        Raises:
+            TemplateError: Among others, that resources refer to each other in a circle.
+        """
+        order = TopologicalSorter(
+            {
+                logical_id: [
+                    *self._existing(_listed(about.get("DependsOn", []))),
+                    *self._needed_by(about.get("Properties")),
+                ]
+                for logical_id, about in self.plain["Resources"].items()
+                if self.exists(logical_id)
+            }
+        )
+        try:
+            for logical_id in order.static_order():
+                kind = self.plain["Resources"][logical_id]["Type"]
+                if kind in CREATORS or _is_custom(kind):
+                    self._physical(logical_id)
+        except CycleError as circle:
+            raise TemplateError(
+                f"circular reference: {' → '.join(reversed(circle.args[1]))}"
+            ) from None
+
+    def _needed_by(self, node: Any) -> Iterator[str]:  # noqa: ANN401
+        """Name the resources that exist and that *node* refers to, in any depth."""
+        match node:
+            case {"Fn::If": [condition, then, otherwise]}:
+                chosen = then if self._holds({"Condition": condition}) else otherwise
+                yield from self._needed_by(chosen)
+            case dict():
+                yield from self._existing(_referred(node))
+                for value in node.values():
+                    yield from self._needed_by(value)
+            case list():
+                for item in node:
+                    yield from self._needed_by(item)
+
+    def _existing(self, names: list[str]) -> Iterator[str]:
+        return (name for name in names if name in self.plain["Resources"] and self.exists(name))
 
     def exists(self, logical_id: str) -> bool:
         condition = self.plain["Resources"][logical_id].get("Condition")
@@ -91,7 +144,7 @@ class Stack:
             "AWS::NoValue": _NO_VALUE,
             "AWS::Partition": "aws",
             "AWS::Region": REGION,
-            "AWS::StackId": f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/{self.name}/local",
+            "AWS::StackId": self.stack_id,
             "AWS::StackName": self.name,
             "AWS::URLSuffix": "amazonaws.com",
         }
@@ -174,17 +227,19 @@ class Stack:
             return found
         if logical_id not in self.plain["Resources"]:
             raise TemplateError(f"there is no {logical_id} to refer to")
-        if logical_id in self._waiting:
-            raise TemplateError(f"circular reference: {' → '.join([*self._waiting, logical_id])}")
+        if not self.exists(logical_id):
+            raise TemplateError(f"{logical_id} is referred to, but its condition does not hold")
         kind = self.plain["Resources"][logical_id]["Type"]
-        if kind not in CREATORS:
+        if _is_custom(kind):
+            made = self.make_custom(logical_id, kind, self.properties(logical_id))
+        elif kind in CREATORS:
+            name = f"{self.name}-{logical_id}"
+            made = CREATORS[kind](self.client, name, self.properties(logical_id))
+        else:
             self.absent[logical_id] = self._stand_in(logical_id, kind)
             return self.absent[logical_id]
-        self._waiting.append(logical_id)
-        name = f"{self.name}-{logical_id}"
-        self.made[logical_id] = CREATORS[kind](self.client, name, self.properties(logical_id))
-        self._waiting.pop()
-        return self.made[logical_id]
+        self.made[logical_id] = made
+        return made
 
     def _stand_in(self, logical_id: str, kind: str) -> Physical:
         """Represent what is not created, without resolving what it refers to itself."""
@@ -206,6 +261,26 @@ class Stack:
         arn = f"arn:aws:{kind.split('::')[1].lower()}:{region}:{ACCOUNT}:{prefix}{name}"
         layer = kind == "AWS::Lambda::LayerVersion"
         return Physical(f"{arn}:1" if layer else name, {"Arn": arn, "RoleId": name})
+
+
+def _is_custom(kind: str) -> bool:
+    return kind.startswith("Custom::") or kind == "AWS::CloudFormation::CustomResource"
+
+
+def _listed(value: str | list[str]) -> list[str]:
+    return value if isinstance(value, list) else [value]
+
+
+def _referred(node: Mapping[str, Any]) -> list[str]:
+    """Name what a reference or a function names itself, not in its arguments."""
+    match node:
+        case {"Ref": str(name)} | {"Fn::GetAtt": [str(name), *_]}:
+            return [name]
+        case {"Fn::GetAtt": str(text)}:
+            return [text.split(".")[0]]
+        case {"Fn::Sub": str(text)} | {"Fn::Sub": [str(text), _]}:
+            return [found["name"] for found in _SUBSTITUTED.finditer(text) if not found["literal"]]
+    return []
 
 
 def _given(properties: Mapping[str, Any], names: str) -> dict[str, Any]:

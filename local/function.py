@@ -9,6 +9,8 @@ from typing import Any
 
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
+# Lambda tries an asynchronous invocation twice more, after one minute and after two.
+ASYNC_RETRIES_S = (60, 120)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ import random
 import traceback
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -167,25 +167,15 @@ class InProcess:
     def logs(self, name: str) -> list[str]:
         return self._logs[name]
 
-    def check(self, functions: Sequence[Function]) -> None:
+    def check(self, functions: Iterable[Function]) -> None:
         """Raise NoHandlerError unless each of *functions* has a handler here."""
         missing = {function.name for function in functions} - set(self.handlers)
         if missing:
             raise NoHandlerError(", ".join(sorted(missing)))
 
     @contextmanager
-    def extended(self, functions: Sequence[Function]) -> Iterator[None]:
-        """Let those of *functions* that have the extension for secrets reach it meanwhile."""
-        for function in functions:
-            if function.secrets_extension:
-                extension = SecretsExtension(
-                    lambda_environment(function, access_key=_INSIDE),
-                    client=_extension_client,
-                    now=self.clock.now,
-                )
-                # Handlers are called when their modules are long imported.
-                extension.ready = True
-                self._extensions[function.name] = extension, extension.start()
+    def extended(self) -> Iterator[None]:
+        """Let functions that have the extension for secrets reach it meanwhile."""
         try:
             yield
         finally:
@@ -195,13 +185,37 @@ class InProcess:
 
     def invoke(self, function: Function, event: Mapping[str, Any]) -> Future[Outcome]:
         done: Future[Outcome] = Future()
-        done.set_result(self._call(function, json.loads(json.dumps(event))))
+        done.set_result(self.call(function, event))
         return done
+
+    def call(self, function: Function, event: Mapping[str, Any]) -> Outcome:
+        """
+        Call the handler of *function* once.
+
+        Raises:
+            NoHandlerError: It has none.
+        """
+        self.check([function])
+        return self._call(function, json.loads(json.dumps(event)))
+
+    def _extension(self, function: Function) -> tuple[SecretsExtension | None, int]:
+        if not function.secrets_extension:
+            return None, 0
+        if function.name not in self._extensions:
+            extension = SecretsExtension(
+                lambda_environment(function, access_key=_INSIDE),
+                client=_extension_client,
+                now=self.clock.now,
+            )
+            # Handlers are called when their modules are long imported.
+            extension.ready = True
+            self._extensions[function.name] = extension, extension.start()
+        return self._extensions[function.name]
 
     def _call(self, function: Function, event: Any) -> Outcome:  # noqa: ANN401
         world = _SWITCHBOARD.current()
         environment = lambda_environment(function, access_key=_INSIDE)
-        extension, port = self._extensions.get(function.name, (None, 0))
+        extension, port = self._extension(function)
         if extension:
             environment[secrets_extension.PORT] = str(port)
         context = _LambdaContext(

@@ -12,13 +12,19 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from local.function import ACCOUNT, REGION, Function, Outcome, QueueTrigger, ScheduleTrigger
+from local.function import (
+    ACCOUNT,
+    ASYNC_RETRIES_S,
+    REGION,
+    Function,
+    Outcome,
+    QueueTrigger,
+    ScheduleTrigger,
+)
 from local.queues import Queues
 
 _RATE = re.compile(r"rate\((?P<count>[1-9]\d*) (?P<unit>minute|hour|day)s?\)")
 _UNITS_S = {"minute": 60, "hour": 3600, "day": 86_400}
-# Lambda tries an asynchronous invocation twice more, after one minute and after two.
-_ASYNC_RETRIES_S = (60, 120)
 # SQS gives no more than this to one ReceiveMessage.
 _AT_ONCE = 10
 
@@ -30,10 +36,10 @@ class ScheduleError(Exception):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
     """
-    How unreliably SQS delivers; by default in order, once, at once and in full batches.
+    How unreliably SQS and EventBridge deliver; by default in order, once, at once, in full batches.
 
-    Each number is a probability: that a message comes again, that its first delivery is late,
-    that the queue is shuffled before a batch is taken, that a batch is cut.
+    Each number is a probability: that a message or a schedule's event comes again, that a message's
+    first delivery is late, that the queue is shuffled before a batch is taken, that a batch is cut.
     """
 
     random: random.Random = field(default_factory=lambda: random.Random(0))
@@ -195,7 +201,11 @@ class Pollers:
         now = self._now()
         for schedule in self._schedules:
             if schedule.due_at <= now:
-                self._rings.append(_Ring(schedule.function, now, self._scheduled_event(schedule)))
+                event = self._scheduled_event(schedule)
+                self._rings.append(_Ring(schedule.function, now, event))
+                if self.delivery.happens(self.delivery.duplicate):
+                    late_s = self.delivery.random.uniform(0, self.delivery.lateness_s)
+                    self._rings.append(_Ring(schedule.function, now + late_s, event))
                 # What was missed while nobody drove the clock is not made up for.
                 missed = (now - schedule.due_at) // schedule.every_s
                 schedule.due_at += (missed + 1) * schedule.every_s
@@ -205,8 +215,8 @@ class Pollers:
 
     def _begin_ring(self, ring: _Ring) -> Future[Outcome]:
         def end(outcome: Outcome) -> None:
-            if outcome.error is not None and ring.tries < len(_ASYNC_RETRIES_S):
-                ring.due_at = self._now() + _ASYNC_RETRIES_S[ring.tries]
+            if outcome.error is not None and ring.tries < len(ASYNC_RETRIES_S):
+                ring.due_at = self._now() + ASYNC_RETRIES_S[ring.tries]
                 ring.tries += 1
                 self._rings.append(ring)
 

@@ -255,7 +255,6 @@ class Sandboxes:
 
     def __init__(
         self,
-        functions: tuple[Function, ...],
         *,
         python: Path,
         endpoint_url: str,
@@ -265,7 +264,7 @@ class Sandboxes:
         pure_client: bool = False,
     ) -> None:
         """
-        Run *functions* by *python*, which has awslambdaric and what the layers install.
+        Run functions by *python*, which has awslambdaric and what the layers install.
 
         *outside* is what their environment says of the world beside AWS, such as a proxy.
         *pure_client* has the stand-in for awslambdaric's C client used everywhere.
@@ -278,12 +277,7 @@ class Sandboxes:
         self._random = random
         self._outside = outside or {}
         self._pure_client = pure_client
-        self._pools = {
-            function.name: _Pool(
-                threading.Semaphore(max((q.concurrency for q in function.queues), default=5))
-            )
-            for function in functions
-        }
+        self._pools: dict[str, _Pool] = {}
         self._started: dict[str, _Sandbox] = {}
         self._owners: dict[str, str] = {}
         self._numbers = itertools.count(1)
@@ -316,7 +310,11 @@ class Sandboxes:
         Raises:
             BrokenFunctionError: It cannot start, and that was not yet said.
         """
-        pool = self._pools[function.name]
+        with self._lock:
+            if function.name not in self._pools:
+                most = max((q.concurrency for q in function.queues), default=5)
+                self._pools[function.name] = _Pool(threading.Semaphore(most))
+            pool = self._pools[function.name]
         with pool.places:
             while sandbox := self._take(pool):
                 # One that ended while it was idle is no reason to complain.
@@ -329,9 +327,11 @@ class Sandboxes:
 
     def logs(self, name: str) -> list[str]:
         """Give the lines that the function wrote, once all that it has written is read."""
-        pool = self._pools[name]
         with self._lock:
+            pool = self._pools.get(name)
             own = [s for s in self._started.values() if s.function.name == name]
+        if pool is None:
+            return []
         while any(sandbox.unread() for sandbox in own):
             time.sleep(0.001)
         with pool.log.lock:

@@ -17,6 +17,7 @@ from moto import mock_aws
 from local import aws, inprocess, template
 from local.clock import VirtualClock
 from local.cloudfront import CloudFront, Lags, Quotas, doors
+from local.custom_resources import CustomResources
 from local.edge import Edge, EdgeServer, s3_objects
 from local.faults import Faults
 from local.function import Function, Outcome
@@ -25,7 +26,7 @@ from local.loopback import Server
 from local.pollers import Delivery, Pollers
 from local.sandboxes import Sandboxes, functions_python
 from local.template import Deployment
-from local.world import Invocation, World, recorded
+from local.world import Invocation, World, noted, recorded
 
 # Requests beyond that wait for each other.
 _ASKED_AT_ONCE = 5
@@ -75,15 +76,10 @@ def embedded(
         def client(service: str) -> Any:  # noqa: ANN401
             return aws.client(outside, service, endpoint_url=server.url)
 
-        deployment = template.deploy(path, parameters=parameters, client=client)
-        faults.restart()
         edge = Edge(cloudfront, origin=s3_objects(client("s3")), now=clock.now)
         edge_server = stack.enter_context(EdgeServer(edge))
-        threads = ThreadPoolExecutor(max_workers=_most_at_once(deployment))
-        stack.callback(threads.shutdown)
         sandboxes = stack.enter_context(
             Sandboxes(
-                deployment.functions,
                 python=python or functions_python(),
                 endpoint_url=server.url,
                 now=clock.now,
@@ -96,11 +92,18 @@ def embedded(
             )
         )
         callers.sandboxes = sandboxes
+        invocations: list[Invocation] = []
+        call = noted(sandboxes.invoke, invocations, clock)
+        custom = CustomResources(call=call, wait=clock.advance, random=chance)
+        deployment = template.deploy(path, parameters=parameters, client=client, custom=custom)
+        faults.restart()
+        invocations.clear()
+        threads = ThreadPoolExecutor(max_workers=_most_at_once(deployment))
+        stack.callback(threads.shutdown)
 
         def invoke(function: Function, event: Mapping[str, Any]) -> Future[Outcome]:
             return threads.submit(sandboxes.invoke, function, event)
 
-        invocations: list[Invocation] = []
         apis = HttpApis(
             deployment.apis,
             invoke=recorded(invoke, invocations, clock),
@@ -127,6 +130,8 @@ def embedded(
                 delivery=delivery,
                 random=chance,
             ),
+            call=call,
+            custom_resources=custom,
             invocations=invocations,
             client=client,
             expire=expire,
@@ -169,12 +174,15 @@ def inline(
         cloudfront = CloudFront(now=clock.now, random=chance, lags=lags, quotas=quotas)
         stack.enter_context(inprocess.connected(faults=faults, cloudfront=cloudfront, clock=clock))
         client = inprocess.client
-        deployment = template.deploy(path, parameters=parameters, client=client)
-        faults.restart()
         functions = inprocess.InProcess(handlers, clock=clock, random=chance)
-        functions.check(deployment.functions)
-        stack.enter_context(functions.extended(deployment.functions))
+        stack.enter_context(functions.extended())
         invocations: list[Invocation] = []
+        call = noted(functions.call, invocations, clock)
+        custom = CustomResources(call=call, wait=clock.advance, random=chance)
+        deployment = template.deploy(path, parameters=parameters, client=client, custom=custom)
+        functions.check(deployment.functions)
+        faults.restart()
+        invocations.clear()
         yield World(
             clock=clock,
             cloudfront=cloudfront,
@@ -196,6 +204,8 @@ def inline(
                 delivery=delivery,
                 random=chance,
             ),
+            call=call,
+            custom_resources=custom,
             invocations=invocations,
             client=client,
             expire=expire,

@@ -6,7 +6,7 @@ import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -17,7 +17,8 @@ from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 
 from local import aws
-from local.cloudformation import Client, Stack, TemplateError
+from local.cloudformation import Client, Physical, Stack, TemplateError
+from local.custom_resources import CustomResources
 from local.function import (
     ACCOUNT,
     REGION,
@@ -53,19 +54,38 @@ class Deployment:
 
 
 def deploy(
-    path: Path, *, parameters: Mapping[str, str], client: Client, stack_name: str = "autopilot"
+    path: Path,
+    *,
+    parameters: Mapping[str, str],
+    client: Client,
+    custom: CustomResources,
+    stack_name: str = "autopilot",
 ) -> Deployment:
     """
     Create the resources of the SAM template at *path*, and read what runs beside them.
 
-    *client* makes the boto3 client of a service.
+    *client* makes the boto3 client of a service. *custom* asks functions for custom resources.
+
+    Raises:
+        TemplateError: The template cannot be deployed, or not here.
     """
     text = path.read_text(encoding="utf-8")
     values = _parameter_values(_declared(text), parameters)
     plain = json.loads(_translated(text, tuple(sorted(values.items()))))
-    stack = Stack(plain, values, stack_name, client)
+    stack, folder = Stack(plain, values, stack_name, client), path.resolve().parent
+
+    def make_custom(logical_id: str, kind: str, properties: Mapping[str, Any]) -> Physical:
+        return custom.create(
+            logical_id,
+            stack_id=stack.stack_id,
+            kind=kind,
+            function=_serving(stack, logical_id, properties.get("ServiceToken"), folder=folder),
+            properties=properties,
+        )
+
+    stack.make_custom = make_custom
     stack.create()
-    functions = tuple(_functions(stack, folder=path.resolve().parent))
+    functions = tuple(_functions(stack, folder=folder))
     return Deployment(
         functions=functions,
         apis=tuple(_apis(stack, {function.arn: function for function in functions})),
@@ -166,52 +186,75 @@ def _translated(text: str, values: tuple[tuple[str, str], ...]) -> str:
     return json.dumps(plain)
 
 
-def _of(stack: Stack, kind: str) -> dict[str, Any]:
-    """Give the properties of the resources of one type that exist."""
-    return {
-        logical_id: stack.properties(logical_id)
+def _existing(stack: Stack, kind: str) -> list[str]:
+    """Name the resources of one type that exist."""
+    return [
+        logical_id
         for logical_id, about in stack.plain["Resources"].items()
         if about["Type"] == kind and stack.exists(logical_id)
-    }
+    ]
+
+
+def _of(stack: Stack, kind: str) -> dict[str, Any]:
+    """Give the properties of the resources of one type that exist."""
+    return {logical_id: stack.properties(logical_id) for logical_id in _existing(stack, kind)}
 
 
 def _functions(stack: Stack, *, folder: Path) -> Iterator[Function]:
-    described = _of(stack, _FUNCTION)
     mappings = _of(stack, _MAPPING)
     schedules = _schedules(stack)
-    layers = {
-        stack.resolve({"Ref": logical_id}): folder / about["Content"]["S3Key"]
-        for logical_id, about in _of(stack, _LAYER).items()
-    }
-    uris = {name: PurePosixPath(about["Code"]["S3Key"]) for name, about in described.items()}
-    shared = Counter(uri.name for uri in uris.values())
-    for logical_id, about in described.items():
-        uri = uris[logical_id]
-        physical_name = stack.resolve({"Ref": logical_id})
-        arn = stack.resolve({"Fn::GetAtt": [logical_id, "Arn"]})
-        yield Function(
-            # The folder's name is what people call a function, unless two share it.
-            name=uri.name if shared[uri.name] == 1 else logical_id,
-            logical_id=logical_id,
-            physical_name=physical_name,
-            folder=folder / uri,
-            handler=about["Handler"],
-            timeout_s=int(about.get("Timeout", 3)),
-            memory_mb=int(about.get("MemorySize", 128)),
-            environment={
-                name: _as_text(value)
-                for name, value in about.get("Environment", {}).get("Variables", {}).items()
-            },
-            # A layer that is not this template's has no folder here. The suite needs just one.
-            layers=tuple(layers[layer] for layer in about.get("Layers", []) if layer in layers),
-            secrets_extension=not set(about.get("Layers", [])) <= set(layers),
+    for logical_id in _existing(stack, _FUNCTION):
+        function = _function(stack, logical_id, folder=folder)
+        yield replace(
+            function,
             queues=tuple(
                 _queue(name, mapping)
                 for name, mapping in mappings.items()
-                if mapping["FunctionName"] in {physical_name, arn} and mapping.get("Enabled", True)
+                if mapping["FunctionName"] in {function.physical_name, function.arn}
+                and mapping.get("Enabled", True)
             ),
-            schedules=tuple(schedules[arn]),
+            schedules=tuple(schedules[function.arn]),
         )
+
+
+def _serving(stack: Stack, custom_id: str, token: Any, *, folder: Path) -> Function:  # noqa: ANN401
+    """Find the function that serves a custom resource, before its triggers are there."""
+    for logical_id in _existing(stack, _FUNCTION):
+        if stack.resolve({"Fn::GetAtt": [logical_id, "Arn"]}) == token:
+            return _function(stack, logical_id, folder=folder)
+    raise TemplateError(f"{custom_id}: its ServiceToken is no function of this template")
+
+
+def _function(stack: Stack, logical_id: str, *, folder: Path) -> Function:
+    """Read a function without what rings it."""
+    about = stack.properties(logical_id)
+    layers = {
+        stack.resolve({"Ref": layer_id}): folder / layer["Content"]["S3Key"]
+        for layer_id, layer in _of(stack, _LAYER).items()
+    }
+    uri = _uri(stack, logical_id)
+    shared = Counter(_uri(stack, other).name for other in _existing(stack, _FUNCTION))
+    return Function(
+        # The folder's name is what people call a function, unless two share it.
+        name=uri.name if shared[uri.name] == 1 else logical_id,
+        logical_id=logical_id,
+        physical_name=stack.resolve({"Ref": logical_id}),
+        folder=folder / uri,
+        handler=about["Handler"],
+        timeout_s=int(about.get("Timeout", 3)),
+        memory_mb=int(about.get("MemorySize", 128)),
+        environment={
+            name: _as_text(value)
+            for name, value in about.get("Environment", {}).get("Variables", {}).items()
+        },
+        # A layer that is not this template's has no folder here. The suite needs just one.
+        layers=tuple(layers[layer] for layer in about.get("Layers", []) if layer in layers),
+        secrets_extension=not set(about.get("Layers", [])) <= set(layers),
+    )
+
+
+def _uri(stack: Stack, logical_id: str) -> PurePosixPath:
+    return PurePosixPath(stack.plain["Resources"][logical_id]["Properties"]["Code"]["S3Key"])
 
 
 def _as_text(value: Any) -> str:  # noqa: ANN401
@@ -238,7 +281,8 @@ def _queue(name: str, mapping: Mapping[str, Any]) -> QueueTrigger:
 def _schedules(stack: Stack) -> Mapping[str, list[ScheduleTrigger]]:
     """Tell what is scheduled, by the ARN of the function that it rings."""
     functions = {
-        stack.resolve({"Fn::GetAtt": [logical_id, "Arn"]}) for logical_id in _of(stack, _FUNCTION)
+        stack.resolve({"Fn::GetAtt": [logical_id, "Arn"]})
+        for logical_id in _existing(stack, _FUNCTION)
     }
     found: defaultdict[str, list[ScheduleTrigger]] = defaultdict(list)
     for logical_id, about in (_of(stack, _RULE) | _of(stack, _SCHEDULE)).items():

@@ -6,10 +6,12 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from local.clock import VirtualClock
+from local.cloudformation import Physical
 from local.cloudfront import CloudFront
+from local.custom_resources import Call, CustomResources
 from local.edge import Edge
 from local.faults import Faults
 from local.function import Function, Outcome
@@ -20,6 +22,10 @@ from local.template import Deployment
 
 # SQS shows a message after its moment, not at it.
 _JUST_AFTER_S = 0.001
+
+
+class UnknownFunctionError(Exception):
+    """The template has no function of this name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +51,11 @@ class World:
         logs:
             Gives what a function wrote, by its name.
         invocations:
-            In the order of their ends.
+            Since the deployment, in the order of their ends.
+        call:
+            Runs a function once, and notes it.
+        custom_resources:
+            Those of the template.
         apis:
             Answers requests to the stack's HTTP APIs, each at once and in the caller's thread.
         edge_url:
@@ -69,6 +79,8 @@ class World:
     deployment: Deployment
     pollers: Pollers
     apis: HttpApis
+    call: Call
+    custom_resources: CustomResources
     invocations: list[Invocation]
     client: Callable[[str], Any]
     expire: Expire
@@ -122,6 +134,38 @@ class World:
         """Drive the stack until no message is left in its queues; False if that takes longer."""
         return self.run(until=self.pollers.idle, limit_s=limit_s)
 
+    def invoke(self, name: str, event: Mapping[str, Any]) -> Outcome:
+        """
+        Run the function *name* with *event* and wait for its end, as a synchronous Invoke does.
+
+        It is tried once, whatever it answers.
+
+        Raises:
+            UnknownFunctionError: The template has none of that name.
+            BrokenFunctionError: It cannot start.
+        """
+        for function in self.deployment.functions:
+            if function.name == name:
+                return self.call(function, event)
+        raise UnknownFunctionError(name)
+
+    def custom(
+        self,
+        logical_id: str,
+        request_type: Literal["Create", "Update", "Delete"],
+        **properties: Any,
+    ) -> Physical:
+        """
+        Have a custom resource created again, updated or deleted, as a later deployment does.
+
+        *properties* take the place of those that it had; one that is None is left out. What
+        refers to the resource learns nothing of it.
+
+        Raises:
+            CustomResourceError: It failed.
+        """
+        return self.custom_resources.send(logical_id, request_type, properties)
+
     def _jump(self, deadline: float) -> None:
         moments = [self.pollers.next_due_at(), self.cloudfront.next_change_at(), deadline]
         due_at = min(moment for moment in moments if moment is not None)
@@ -135,6 +179,18 @@ class World:
         # In the order of their beginning, which does not depend on threads.
         for future in [future for future in self.pollers.in_flight if future in done]:
             self.pollers.finish(future)
+
+
+def noted(call: Call, invocations: list[Invocation], clock: VirtualClock) -> Call:
+    """Do as *call*, and note each end in *invocations*."""
+
+    def run(function: Function, event: Mapping[str, Any]) -> Outcome:
+        began_at = clock.now()
+        outcome = call(function, event)
+        invocations.append(Invocation(function.name, began_at, event, outcome))
+        return outcome
+
+    return run
 
 
 def recorded(invoke: Invoke, invocations: list[Invocation], clock: VirtualClock) -> Invoke:

@@ -6,6 +6,7 @@ import signal
 import ssl
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -18,9 +19,11 @@ import boto3
 import pytest
 
 from local import inprocess, stack
+from local.custom_resources import CustomResourceError
 from local.faults import Crash, Does, Rule
+from local.function import Outcome
 from local.inprocess import NoHandlerError, NoWorldError
-from local.world import World
+from local.world import UnknownFunctionError, World
 
 TOY = Path(__file__).parent / "toy" / "template.yaml"
 START = datetime(2026, 11, 22, 8, tzinfo=UTC).timestamp()
@@ -52,9 +55,9 @@ def count(name: str, number: int) -> None:
     )
 
 
-def inline(**changes: Any) -> Any:
+def inline(path: Path = TOY, **changes: Any) -> Any:
     handlers = {"relay": relay, "count": ring} | changes.pop("handlers", {})
-    return stack.inline(TOY, parameters={}, handlers=handlers, **changes)
+    return stack.inline(path, handlers=handlers, **{"parameters": {}, **changes})
 
 
 def with_bucket(world: World) -> World:
@@ -353,9 +356,143 @@ class TestInline:
         assert world.faults.calls[-1].caller == "outside"
 
 
+class TestInvoke:
+    def test_answer(self):
+        """
+        A function is invoked directly: in the caller's thread, with its own environment, and noted.
+        """
+        seen: list[Any] = []
+
+        def look(event: Any, context: Any) -> dict[str, str]:
+            seen.append((event, context.function_name, threading.current_thread()))
+            return {"table": os.environ["TABLE"]}
+
+        with inline(handlers={"relay": look}) as started:
+            outcome = started.invoke("relay", {"revoke": "K1"})
+
+            assert outcome == Outcome(answer={"table": started.deployment.resources["Counts"]})
+            assert seen == [({"revoke": "K1"}, "autopilot-Relay", threading.current_thread())]
+            (noted,) = started.invocations
+            assert (noted.function, noted.event) == ("relay", {"revoke": "K1"})
+            assert noted.outcome == outcome
+
+    def test_fails(self, world):
+        """
+        What it raises is its answer, a crash too, and it is tried once.
+        """
+        world.faults.rules.append(Rule(does=Does.CRASH_BEFORE, caller="count"))
+
+        assert world.invoke("relay", {}).error == "KeyError: 'Records'"
+        assert world.invoke("count", {}).error == "crashed before dynamodb UpdateItem"
+        world.run(limit_s=200)
+
+        assert len(world.invocations) == 2
+
+    def test_unknown(self, world):
+        """
+        A function that is not there is named.
+        """
+        with pytest.raises(UnknownFunctionError, match="nothing"):
+            world.invoke("nothing", {})
+
+
+class TestCustomResources:
+    @staticmethod
+    def badge(event: dict[str, Any], _context: Any) -> None:
+        """Do as the toy's issue_badge does."""
+        count(f"badge {event['RequestType']}", 1)
+        copied = {name: event[name] for name in ("StackId", "RequestId", "LogicalResourceId")}
+        answer = {"Status": "SUCCESS", "PhysicalResourceId": "badge-7", "Data": {"Number": 7}}
+        put = urllib.request.Request(
+            event["ResponseURL"],
+            json.dumps(copied | answer).encode(),
+            {"Content-Type": ""},
+            method="PUT",
+        )
+        urllib.request.urlopen(put).close()
+
+    def test_made(self):
+        """
+        A handler answers for the custom resource; its calls and runs are the deployment's.
+        """
+        handlers = {"issue_badge": self.badge}
+        with inline(handlers=handlers, parameters={"Holder": "ada"}) as started:
+            assert started.outputs["BadgeId"] == "badge-7"
+            assert started.faults.calls == []
+            assert started.invocations == []
+
+            assert started.custom("Badge", "Update", Level=4).attributes == {"Number": "7"}
+
+            (update,) = started.invocations
+            assert update.event["ResourceProperties"]["Level"] == "4"
+            assert counted(started) == {"badge Create": 1, "badge Update": 1}
+
+    def test_crash(self):
+        """
+        A handler that crashed is run again, a minute later, with the same event.
+        """
+        handlers = {"issue_badge": self.badge}
+        with inline(handlers=handlers, parameters={"Holder": "ada"}) as started:
+            began = started.clock.now()
+            rule = Rule(does=Does.CRASH_AFTER, caller="issue_badge", operation="UpdateItem")
+            started.faults.rules.append(rule)
+
+            started.custom("Badge", "Update")
+
+            first, second = started.invocations
+            assert (first.event, first.outcome.error) == (
+                second.event,
+                "crashed after dynamodb UpdateItem",
+            )
+            assert second.began_at - began == pytest.approx(60, abs=1)
+
+    def test_failed(self):
+        """
+        A stack whose custom resource fails is not made, and says why.
+        """
+
+        def fail(_event: Any, _context: Any) -> None:
+            raise ValueError("no paper")
+
+        handlers = {"issue_badge": fail}
+        with (
+            pytest.raises(CustomResourceError, match="to Create: ValueError: no paper"),
+            inline(handlers=handlers, parameters={"Holder": "ada"}),
+        ):
+            pass
+
+    def test_no_handler(self):
+        """
+        So is one whose function has no handler.
+        """
+        with (
+            pytest.raises(NoHandlerError, match="issue_badge"),
+            inline(parameters={"Holder": "ada"}),
+        ):
+            pass
+
+    def test_extension(self, tmp_path):
+        """
+        Already then its function has the extension for secrets.
+        """
+        ports: list[str | None] = []
+
+        def look(event: dict[str, Any], context: Any) -> None:
+            ports.append(os.environ.get("PARAMETERS_SECRETS_EXTENSION_HTTP_PORT"))
+            self.badge(event, context)
+
+        code = "      CodeUri: functions/issue_badge"
+        path = tmp_path / "template.yaml"
+        path.write_text(TOY.read_text().replace(code, f"{code}\n      Layers: [!Ref ExtensionArn]"))
+        with inline(path, handlers={"issue_badge": look}, parameters={"Holder": "ada"}):
+            pass
+
+        assert ports[0] is not None
+
+
 @pytest.fixture(scope="module")
 def whole() -> Iterator[World]:
-    with stack.embedded(TOY, parameters={}) as started:
+    with stack.embedded(TOY, parameters={"Holder": "ada"}) as started:
         yield with_bucket(started)
 
 
@@ -394,6 +531,30 @@ class TestEmbedded:
         assert whole.run(until=lambda: "schedule" in counted(whole), limit_s=301)
 
         assert time.perf_counter() - began < 30
+
+    def test_custom(self, whole):
+        """
+        A process answers for the custom resource, when the stack is made and later.
+        """
+        assert whole.outputs["BadgeId"] == "badge-of-ada"
+        whole.invocations.clear()
+
+        whole.custom("Badge", "Delete")
+        with pytest.raises(CustomResourceError, match="nobody gets no badge"):
+            whole.custom("Badge", "Update", Holder="nobody")
+
+        told = [invocation.event["RequestType"] for invocation in whole.invocations]
+        assert told == ["Delete", "Update"]
+        assert counted(whole)["badge Create"] == counted(whole)["badge Delete"] == 1
+
+    def test_invoke(self, whole):
+        """
+        A function can be invoked directly, and its answer is given.
+        """
+        outcome = whole.invoke("issue_badge", {"plan": True})
+
+        assert outcome.answer == {"asked": {"plan": True}}
+        assert whole.invocations[-1].outcome == outcome
 
     def test_callers(self, whole):
         """

@@ -155,6 +155,55 @@ class TestCreate:
 
         assert list(made.made) == ["Dead", "Work"]
 
+    def test_depends_on(self):
+        """
+        So does what it says that it depends on.
+        """
+        made = stack(
+            Resources={
+                "Work": {"Type": "AWS::SQS::Queue", "DependsOn": ["Worker", "Dead"]},
+                "Worker": {"Type": "AWS::Lambda::Function", "DependsOn": "Topic"},
+                "Dead": {"Type": "AWS::SQS::Queue"},
+                "Topic": {"Type": "AWS::SNS::Topic"},
+            }
+        )
+
+        made.create()
+
+        assert list(made.made)[-1] == "Work"
+        assert set(made.made) == {"Topic", "Dead", "Work"}
+
+    def test_way_around(self):
+        """
+        What an untaken branch refers to makes no circle.
+        """
+        to = {"Fn::If": ["No", {"Ref": "B"}, "hello"]}
+        made = stack(
+            Resources={
+                "A": {"Type": "AWS::SNS::Topic", "Properties": {"DisplayName": to}},
+                "B": {"Type": "AWS::SNS::Topic", "Properties": {"DisplayName": {"Ref": "A"}}},
+            }
+        )
+
+        made.create()
+
+        assert list(made.made) == ["A", "B"]
+
+    def test_not_there(self):
+        """
+        What refers to a resource whose condition does not hold is refused.
+        """
+        properties = {"DisplayName": {"Fn::Sub": "${Other.TopicName}"}}
+        made = stack(
+            Resources={
+                "Own": {"Type": "AWS::SNS::Topic", "Properties": properties},
+                "Other": {"Type": "AWS::SNS::Topic", "Condition": "No"},
+            }
+        )
+
+        with pytest.raises(TemplateError, match="Other is referred to"):
+            made.create()
+
     def test_circle(self):
         """
         Resources that refer to each other in a circle are refused.

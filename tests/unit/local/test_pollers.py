@@ -445,6 +445,23 @@ class TestSchedules:
 
         assert runner.events == [{"a": 1}]
 
+    def test_duplicate(self, runner):
+        """
+        EventBridge may deliver a scheduled event twice: the same one, a while later.
+        """
+        delivery = Delivery(random=random.Random(0), duplicate=1, lateness_s=100)
+        pollers = runner.pollers(schedules=("rate(5 minutes)",), delivery=delivery)
+        runner.clock.advance(301)
+
+        pollers.start()
+        again_at = pollers.next_due_at()
+        runner.clock.jump_to(again_at)
+        pollers.start()
+
+        first, second = runner.events
+        assert first == second
+        assert START + 301 < again_at < START + 401
+
     def test_missed(self, runner):
         """
         Rings that were missed while nobody looked are rung once, and the rhythm stays.

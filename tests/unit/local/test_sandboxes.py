@@ -48,13 +48,10 @@ def function(folder: Path, code: str, **about: Any) -> Function:
 
 
 @contextmanager
-def running(
-    *functions: Function, pure: bool = False, outside: dict[str, str] | None = None
-) -> Iterator[Sandboxes]:
+def running(*, pure: bool = False, outside: dict[str, str] | None = None) -> Iterator[Sandboxes]:
     with (
         VirtualClock(START) as clock,
         Sandboxes(
-            functions,
             python=sandboxes.functions_python(),
             endpoint_url="http://127.0.0.1:9",
             now=clock.now,
@@ -72,7 +69,7 @@ def run(tmp_path):
 
     def once(code: str, *, pure: bool = False, event: Any = None, **about: Any) -> Any:
         made = function(tmp_path / "toy", code, **about)
-        with running(made, pure=pure) as started:
+        with running(pure=pure) as started:
             outcome = started.invoke(made, event or {})
             assert outcome.error is None, (outcome.error, started.logs("toy"))
             return outcome.answer
@@ -138,7 +135,7 @@ class TestHandler:
         """
         made = function(tmp_path / "toy", "def lambda_handler(e, c): raise ValueError('no')")
 
-        with running(made, pure=pure) as started:
+        with running(pure=pure) as started:
             outcome = started.invoke(made, {})
 
             assert outcome.error == "ValueError: no"
@@ -193,7 +190,7 @@ class TestEnvironment:
         """
         made = function(tmp_path / "toy", self.CODE)
         outside = {"HTTPS_PROXY": "http://192.0.2.2", "AWS_ENDPOINT_URL": "http://192.0.2.3"}
-        with running(made, outside=outside) as started:
+        with running(outside=outside) as started:
             variables = started.invoke(made, {}).answer["variables"]
 
         assert variables["HTTPS_PROXY"] == "http://192.0.2.2"
@@ -271,7 +268,7 @@ class TestTime:
         """
         made = function(tmp_path / "toy", self.CODE)
 
-        with running(made) as started:
+        with running() as started:
             first = started.invoke(made, {}).answer
             now = started._now()
             started._now = lambda: now + 3600
@@ -299,7 +296,7 @@ class TestLifetime:
         """
         made = function(tmp_path / "toy", self.COUNT)
 
-        with running(made) as started:
+        with running() as started:
             answers = [started.invoke(made, {}).answer for _ in range(3)]
 
         assert [count for count, _ in answers] == [1, 2, 3]
@@ -311,7 +308,7 @@ class TestLifetime:
         """
         made = function(tmp_path / "toy", self.COUNT)
 
-        with running(made) as started:
+        with running() as started:
             crashed = started.invoke(made, {"exit": True})
             after = started.invoke(made, {})
 
@@ -324,7 +321,7 @@ class TestLifetime:
         """
         made = function(tmp_path / "toy", self.COUNT)
 
-        with running(made) as started:
+        with running() as started:
             first = started.invoke(made, {}).answer
             os.kill(first[1], signal.SIGKILL)
             after = started.invoke(made, {})
@@ -343,7 +340,7 @@ class TestLifetime:
         """
         made = function(tmp_path / "toy", code, timeout_s=1)
 
-        with running(made) as started:
+        with running() as started:
             outcome = started.invoke(made, {"s": 30})
             alive = started.processes()
             after = started.invoke(made, {"s": 0})
@@ -368,7 +365,7 @@ class TestLifetime:
         made = function(tmp_path / "toy", code, concurrency=concurrency)
         pids: list[int] = []
 
-        with running(made) as started:
+        with running() as started:
             threads = [
                 threading.Thread(target=lambda: pids.append(started.invoke(made, {}).answer))
                 for _ in range(3)
@@ -394,7 +391,7 @@ class TestLifetime:
         made = function(tmp_path / "toy", code)
         outcomes: list[Any] = []
 
-        with running(made) as started:
+        with running() as started:
             thread = threading.Thread(target=lambda: outcomes.append(started.invoke(made, {})))
             thread.start()
             key = eventually(lambda: "".join(started.logs("toy")))
@@ -416,7 +413,7 @@ class TestLifetime:
         """
         made = function(tmp_path / "toy", code)
 
-        with running(made) as started:
+        with running() as started:
             pids = started.invoke(made, {}).answer
 
         eventually(lambda: not any(map(alive, pids)))
@@ -429,7 +426,7 @@ class TestStart:
         """
         made = function(tmp_path / "toy", "print('here')\nimport no_such_module")
 
-        with running(made) as started:
+        with running() as started:
             with pytest.raises(BrokenFunctionError, match="no_such_module") as broken:
                 started.invoke(made, {})
             again = started.invoke(made, {})
@@ -444,7 +441,7 @@ class TestStart:
         """
         made = function(tmp_path / "toy", "import os; os._exit(7)")
 
-        with running(made) as started, pytest.raises(BrokenFunctionError, match="exit status 7"):
+        with running() as started, pytest.raises(BrokenFunctionError, match="exit status 7"):
             started.invoke(made, {})
 
     def test_no_handler(self, tmp_path):
@@ -453,7 +450,7 @@ class TestStart:
         """
         made = function(tmp_path / "toy", "other = 1")
 
-        with running(made) as started, pytest.raises(BrokenFunctionError, match="lambda_handler"):
+        with running() as started, pytest.raises(BrokenFunctionError, match="lambda_handler"):
             started.invoke(made, {})
 
     def test_no_python(self, tmp_path):
@@ -462,7 +459,6 @@ class TestStart:
         """
         with pytest.raises(FunctionsPythonError, match="nowhere"):
             Sandboxes(
-                (),
                 python=tmp_path / "nowhere",
                 endpoint_url="",
                 now=time.time,
@@ -494,7 +490,7 @@ class TestLogs:
         """
         made = function(tmp_path / "toy", code)
 
-        with running(made) as started:
+        with running() as started:
             started.invoke(made, {})
 
             assert started.logs("toy") == [f"line {number}" for number in range(500)]
@@ -505,7 +501,7 @@ class TestLogs:
         """
         made = function(tmp_path / "toy", "def lambda_handler(e, c): print('secret')")
 
-        with running(made) as started:
+        with running() as started:
             started.invoke(made, {})
 
         assert capfd.readouterr() == ("", "")
@@ -524,7 +520,7 @@ class TestParentGone:
             handler="app.lambda_handler", timeout_s=60, memory_mb=128, environment={},
         )
         with sandboxes.Sandboxes(
-            (made,), python=sandboxes.functions_python(), endpoint_url="", now=time.time,
+            python=sandboxes.functions_python(), endpoint_url="", now=time.time,
             random=random.Random(0),
         ) as started:
             print(started.invoke(made, {}).answer, flush=True)

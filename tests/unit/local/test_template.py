@@ -1,17 +1,21 @@
 """A template becomes resources in moto, and functions as values."""
 
+import http.client
 import json
+import random
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from moto import mock_aws
 
 from local import aws, template
 from local.cloudformation import TemplateError
-from local.function import Authorizer, Cors, Function, ScheduleTrigger
+from local.custom_resources import CustomResources
+from local.function import Authorizer, Cors, Function, Outcome, ScheduleTrigger
 from local.template import Deployment
 
 TOY = Path(__file__).parents[2] / "local" / "toy" / "template.yaml"
@@ -29,9 +33,40 @@ def client(service: str) -> Any:
 
 
 @pytest.fixture
-def deploy():
+def told():
+    """Say which function was told what."""
+    return []
+
+
+@pytest.fixture
+def custom_resources(told):
+    """
+    Whatever function is asked, it makes a badge.
+    """
+
+    def call(function, event):
+        told.append((function, event))
+        answer = {name: event[name] for name in ("StackId", "RequestId", "LogicalResourceId")} | {
+            "Status": "SUCCESS",
+            "PhysicalResourceId": "badge-7",
+            "Data": {"Number": "7"},
+        }
+        url = urlsplit(event["ResponseURL"])
+        connection = http.client.HTTPConnection(url.netloc)
+        connection.request("PUT", f"{url.path}?{url.query}", json.dumps(answer))
+        assert connection.getresponse().status == 200
+        connection.close()
+        return Outcome()
+
+    return CustomResources(call=call, wait=lambda _: None, random=random.Random(0))
+
+
+@pytest.fixture
+def deploy(custom_resources):
     def do(path: Path = TOY, parameters: Mapping[str, str] | None = None) -> Deployment:
-        return template.deploy(path, parameters=parameters or {}, client=client)
+        return template.deploy(
+            path, parameters=parameters or {}, client=client, custom=custom_resources
+        )
 
     with mock_aws(), aws.mended():
         yield do
@@ -464,3 +499,78 @@ class TestSettings:
         template._translated.cache_clear()
 
         assert "us-east-1" in deploy().outputs["RelayArn"]
+
+
+class TestCustomResources:
+    def test_made(self, deploy, told):
+        """
+        Its function is told what the template says, and what that answers is referred to.
+        """
+        deployment = deploy(parameters={"Holder": "ada"})
+
+        ((function, event),) = told
+        table = deployment.resources["Counts"]
+        assert function == named(deployment, "issue_badge")
+        assert function.environment == {"TABLE": table}
+        assert event["ResourceProperties"] == {
+            "ServiceToken": function.arn,
+            "Holder": "ada",
+            "Level": "3",
+            "Doors": ["site", "media"],
+            "Rules": {"guest": "true", "of": table},
+        }
+        assert deployment.resources["Badge"] == "badge-7"
+        assert deployment.outputs["BadgeId"] == "badge-7"
+        number = client("ssm").get_parameter(Name=deployment.resources["BadgeNumber"])
+        assert number["Parameter"]["Value"] == "7"
+
+    def test_conditioned_away(self, deploy, told):
+        """
+        One whose condition does not hold is not asked for.
+        """
+        deployment = deploy()
+
+        assert told == []
+        assert "Badge" in deployment.absent
+
+    def test_others_environment(self, changed):
+        """
+        Another function may be told of it in its environment.
+        """
+        deployment = changed("          VERBOSE: true", "          BADGE: !Ref Badge", Holder="ada")
+
+        assert named(deployment, "relay").environment["BADGE"] == "badge-7"
+
+    @pytest.mark.parametrize(
+        ("to", "circle"),
+        [
+            ("Environment: { Variables: { B: !Ref Badge } }", "Badge IssueBadge"),
+            (
+                "Environment: { Variables: { N: !Ref BadgeNumber } }",
+                "Badge BadgeNumber IssueBadge",
+            ),
+            (
+                "Policies: { Statement: { Effect: Allow, Action: a:B, Resource: !Ref Badge } }",
+                "Badge IssueBadge IssueBadgeRole",
+            ),
+        ],
+    )
+    def test_own_circle(self, changed, told, to, circle):
+        """
+        The function that makes it cannot know of it, in its environment or its role.
+        """
+        path = "      CodeUri: functions/issue_badge"
+
+        with pytest.raises(TemplateError, match="circular reference: ") as refused:
+            changed(path, f"{path}\n      {to}", Holder="ada")
+
+        named = str(refused.value).removeprefix("circular reference: ").split(" → ")
+        assert sorted(set(named)) == circle.split()
+        assert told == []
+
+    def test_other_service(self, changed):
+        """
+        What is no function of the template can serve no custom resource here.
+        """
+        with pytest.raises(TemplateError, match="Badge: its ServiceToken is no function"):
+            changed("ServiceToken: !GetAtt IssueBadge.Arn", "ServiceToken: arn:x", Holder="ada")
