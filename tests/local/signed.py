@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from cdn import keypairs
+from functions.rotate_keys import app as rotate_keys
 from functions.sign_access import app as sign_access
 from local import stack
 from local.demo import outside
@@ -19,7 +20,10 @@ from local.loopback import Request
 from tests.local import suite
 from tests.secrecy import leaks
 
-HANDLERS = suite.HANDLERS | {"sign_access": sign_access.lambda_handler}
+HANDLERS = suite.HANDLERS | {
+    "sign_access": sign_access.lambda_handler,
+    "rotate_keys": rotate_keys.lambda_handler,
+}
 ISSUER = "https://identity.example"
 HOST = "media.example.com"
 ORIGIN = "https://app.example.com"
@@ -216,12 +220,9 @@ def _build(world, identity, key, algorithm):
     s3.create_bucket(Bucket="site")
     for path in ("users/42/a.jpg", "users/42/é b.jpg", "users/43/a.jpg", "bound/a.jpg"):
         s3.put_object(Bucket="site", Key=path, Body=path.encode())
-    cloud = Cloud(world, identity, "", "", "", [])
-    key_id = cloud.publish(keypairs.public_pem(key), "first")
     cloudfront = world.client("cloudfront")
-    cloud.key_group_id = cloudfront.create_key_group(
-        KeyGroupConfig={"Name": "viewers", "Items": [key_id]}
-    )["KeyGroup"]["Id"]
+    cloud = Cloud(world, identity, "", "", world.outputs["KeyGroupId"], [])
+    key_id = cloud.trust(keypairs.public_pem(key), "first")
     made = outside.distribute(world, bucket="site")
     found = cloudfront.get_distribution_config(Id=made["Id"])
     config = found["DistributionConfig"]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from cdn import rotation
+from cdn import announcements, rotation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -159,6 +159,40 @@ def _overdue(scene: Scene) -> bool:
 
 def _concern(about: str, sentence: str, **facts: str) -> Report:
     return Report(f"signing-keys/{about}", "Signing Keys Need Attention", sentence, facts)
+
+
+def plan(observed: Observed, *, now_ms: int, rules: Rules) -> dict[str, Any]:
+    """Say what would be done next, and what is known of each key, oldest first."""
+    step = rotation.decide(observed, now_ms=now_ms, rules=rules)
+    parts = states(observed, now_ms=now_ms, rules=rules)
+    return {
+        "next": described(step),
+        "attention": [report.sentence for report in concerns(observed, now_ms=now_ms, rules=rules)],
+        "keys": [
+            {"state": parts.get(record.name, ""), **_told(record)}
+            for record in sorted(observed.records.values(), key=lambda one: one.minted_ms or 0)
+        ],
+    }
+
+
+def described(step: rotation.Step | rotation.Wait) -> dict[str, Any]:
+    """
+    Tell a step as JSON does.
+
+    >>> described(rotation.Wait(1_790_000_000_000, "it is on hold"))
+    {'step': 'Wait', 'until': '2026-09-21T14:13:20.000Z', 'why': 'it is on hold'}
+    """
+    return {"step": type(step).__name__, **_told(step)}
+
+
+def _told(values: Any) -> dict[str, Any]:  # noqa: ANN401  # any dataclass
+    found = {}
+    for name, value in asdict(values).items():
+        if name.endswith("_ms") and value is not None:
+            found[name.removesuffix("_ms")] = announcements.moment(value)
+        elif value not in (None, ""):
+            found[name] = value
+    return found
 
 
 def states(observed: Observed, *, now_ms: int, rules: Rules) -> Mapping[str, State]:

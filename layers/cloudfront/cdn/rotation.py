@@ -415,6 +415,14 @@ class Scene:
             return key.id if key else ""
         return version.key_id if version.key_id in self.by_id else ""
 
+    def label(self, key_id: str) -> str:
+        """By what the ledger's record of a public key is called, whosever it is."""
+        for version in (self.signing, self.standby):
+            if version is not None and version.key_id == key_id:
+                return version.label
+        key = self.by_id.get(key_id)
+        return key.name if key and is_ours(key, mark=self.observed.mark) else key_id
+
     def fits(self, version: Version) -> bool:
         """Tell whether *version* is of the kind that the rules want."""
         rules = self.rules
@@ -582,9 +590,8 @@ def _revoke(scene: Scene) -> Step | None:
     # A candidate needs the place, or can take over.
     replaceable = scene.urgent and (scene.in_group(candidate_id) or not scene.room)
     for key_id in scene.group.key_ids:
-        key = scene.by_id.get(key_id)
+        label = scene.label(key_id)
         signs = signing is not None and signing.key_id == key_id
-        label = signing.label if signing and signs else key.name if key else key_id
         if scene.record(label).revoked_ms is None or len(scene.group.key_ids) == 1:
             continue
         if not signs or replaceable:
