@@ -29,6 +29,7 @@ from moto.moto_server.werkzeug_app import (
     MotoRequestHandler,
     create_backend_app,
 )
+from moto.secretsmanager.models import SecretsManagerBackend
 from moto.sqs.models import sqs_backends
 from werkzeug.serving import make_server
 
@@ -147,6 +148,44 @@ def _private_key(key_spec: str) -> AbstractPrivateKey:
     )
 
 
+def _moving(move: Callable[..., tuple[str, str]]) -> Callable[..., tuple[str, str]]:
+    """Moto goes on giving the version that was AWSCURRENT first to whoever names none."""
+
+    def moved(backend: SecretsManagerBackend, *args: Any, **given: Any) -> tuple[str, str]:
+        answer = move(backend, *args, **given)
+        secret: Any = backend.secrets[answer[0]]
+        secret.default_version_id = next(
+            version_id
+            for version_id, version in secret.versions.items()
+            if "AWSCURRENT" in version["version_stages"]
+        )
+        return answer
+
+    return moved
+
+
+def _putting(put: Callable[..., str]) -> Callable[..., str]:
+    """Moto lets a repeated request take stages from the version that is AWSPENDING."""
+
+    def once(
+        backend: SecretsManagerBackend,
+        secret_id: str,
+        secret_string: str,
+        secret_binary: str,
+        client_request_token: str,
+        version_stages: list[str],
+    ) -> str:
+        secret: Any = backend.secrets.get(secret_id)
+        known = secret.versions.get(client_request_token, {}) if secret else {}
+        if secret and known and known.get("secret_string") == secret_string:
+            version_id = client_request_token
+            return str(secret.to_short_dict(include_version_stages=True, version_id=version_id))
+        token = client_request_token
+        return put(backend, secret_id, secret_string, secret_binary, token, version_stages)
+
+    return once
+
+
 @contextmanager
 def _unconfigured() -> Iterator[None]:
     """Hide the user's settings from moto, which makes sessions of its own to list regions."""
@@ -181,6 +220,10 @@ def mended(*, seed: int = 0) -> Iterator[s3_events.Expire]:
         expire = stack.enter_context(s3_events.told(events, tell=tell_default_bus))
         stack.enter_context(replaced(Rule, "send_to_targets", _send_to_targets))
         stack.enter_context(replaced(kms, "generate_private_key", _private_key))
+        moved = _moving(vars(SecretsManagerBackend)["update_secret_version_stage"])
+        put = _putting(vars(SecretsManagerBackend)["put_secret_value"])
+        stack.enter_context(replaced(SecretsManagerBackend, "update_secret_version_stage", moved))
+        stack.enter_context(replaced(SecretsManagerBackend, "put_secret_value", put))
         try:
             yield expire
         finally:

@@ -197,7 +197,11 @@ def forget():
 
 @contextmanager
 def running(*, key="ECDSA-P256", algorithm="SHA256", parameters=None, **how):
-    """Run it, with a proven key of the kind, and files of two users."""
+    """
+    Run it, with a proven key of the kind, and files of two users.
+
+    With no kind, there is no key but the one that the stack itself makes.
+    """
     identity = Identity(ISSUER, now=time.time)
     forget()
     with stack.inline(
@@ -207,7 +211,7 @@ def running(*, key="ECDSA-P256", algorithm="SHA256", parameters=None, **how):
         fetch=identity.document,
         **how,
     ) as world:
-        cloud = _build(world, identity, private_key(key), algorithm)
+        cloud = _build(world, identity, key and private_key(key), algorithm)
         world.run(limit_s=300)
         world.faults.restart()
         yield cloud
@@ -222,7 +226,6 @@ def _build(world, identity, key, algorithm):
         s3.put_object(Bucket="site", Key=path, Body=path.encode())
     cloudfront = world.client("cloudfront")
     cloud = Cloud(world, identity, "", "", world.outputs["KeyGroupId"], [])
-    key_id = cloud.trust(keypairs.public_pem(key), "first")
     made = outside.distribute(world, bucket="site")
     found = cloudfront.get_distribution_config(Id=made["Id"])
     config = found["DistributionConfig"]
@@ -234,12 +237,8 @@ def _build(world, identity, key, algorithm):
     }
     cloudfront.update_distribution(Id=made["Id"], IfMatch=found["ETag"], DistributionConfig=config)
     cloud.distribution_id, cloud.domain_name = made["Id"], made["DomainName"]
-    cloud.keep(
-        {
-            "key_id": key_id,
-            "private_key": keypairs.private_pem(key),
-            "hash_algorithm": algorithm,
-        }
-    )
     cloud.grant(GRANTS)
+    if key:
+        secret = {"private_key": keypairs.private_pem(key), "hash_algorithm": algorithm}
+        cloud.keep(secret | {"key_id": cloud.trust(keypairs.public_pem(key), "first")})
     return cloud

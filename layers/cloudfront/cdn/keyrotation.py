@@ -60,12 +60,14 @@ def tick(desk: Desk) -> Tick:
     Raises:
         TryAgainError: AWS is too busy to look.
     """
-    observed = observe(desk)
+    with busy.told():
+        observed = observe(desk)
     now_ms = desk.now_ms()
     step = rotation.decide(observed, now_ms=now_ms, rules=desk.rules)
     try:
         if not isinstance(step, Wait):
-            keysteps.take(step, desk, Look(observed, now_ms))
+            with busy.told():
+                keysteps.take(step, desk, Look(observed, now_ms))
     except (TryAgainError, UnavailableError, KeyMaterialError) as exc:
         return Tick(observed, now_ms, step, str(exc))
     return Tick(observed, now_ms, step)

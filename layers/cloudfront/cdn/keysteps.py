@@ -246,8 +246,10 @@ def _canary_doubt(desk: Desk, signer: Signer) -> str:
 
 @take.register
 def _(step: rotation.Store, desk: Desk, look: Look) -> None:
-    text = secretversions.with_key_id(desk.secret.text(step.version_id), step.key_id)
-    desk.secret.put(text, stage=rotation.STANDBY)
+    minted = desk.secret.text(step.version_id)
+    if not minted:
+        raise TryAgainError("GetSecretValue", "ResourceNotFoundException")
+    desk.secret.put(secretversions.with_key_id(minted, step.key_id), stage=rotation.STANDBY)
     _note(desk, step.name, put={"key_id": step.key_id}, keep={"stored_ms": look.at_ms})
 
 
@@ -256,7 +258,7 @@ def _(step: rotation.Promote, desk: Desk, look: Look) -> None:
     # A revocation may have come since.
     if (desk.ledger.get(PK, KEY + step.name) or {}).get("revoked_ms"):
         raise TryAgainError("UpdateSecretVersionStage", "KeyRevoked")
-    desk.secret.move(rotation.CURRENT, to=step.version_id, away_from=step.instead_of)
+    desk.secret.move(rotation.CURRENT, to=step.version_id, away_from=step.instead_of or None)
     _note(desk, step.name, put={"promoted_ms": look.at_ms}, remove=("inactive_ms",))
 
 

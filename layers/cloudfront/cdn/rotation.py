@@ -195,7 +195,7 @@ class Store:
 
 @dataclass(frozen=True, slots=True)
 class Promote:
-    """Let the standby sign, if the version *instead_of* still does."""
+    """Let the standby sign, if the version *instead_of* (or none, if empty) still does."""
 
     name: str
     version_id: str
@@ -683,9 +683,9 @@ def _clean(scene: Scene) -> Step | None:
 
 
 def _promotion(scene: Scene, version: Version | None) -> Step | None:
-    if version is None or scene.holder is None:
+    if version is None:
         return None
-    return Promote(version.label, version.id, scene.holder.id)
+    return Promote(version.label, version.id, scene.holder.id if scene.holder else "")
 
 
 def _proof(scene: Scene, version: Version, key_id: str) -> Step | None:

@@ -17,6 +17,7 @@ from moto.kms import models as kms
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication
 from moto.s3 import notifications
 from moto.s3.models import S3Backend
+from moto.secretsmanager.models import SecretsManagerBackend
 from moto.sqs import models as sqs_models
 from moto.sqs.models import Message, Queue, SQSBackend, sqs_backends
 
@@ -47,6 +48,8 @@ class TestHooks:
             (SQSBackend, "change_message_visibility_batch"),
             (SQSBackend, "is_message_valid_based_on_retention_period"),
             (SQSBackend, "receive_message"),
+            (SecretsManagerBackend, "put_secret_value"),
+            (SecretsManagerBackend, "update_secret_version_stage"),
             (kms, "generate_private_key"),
             (notifications, "_send_event_bridge_message"),
             (sqs_models, "unix_time_millis"),
@@ -253,6 +256,41 @@ class TestKeys:
         keys = [client("kms").get_public_key(KeyId=key_id)["PublicKey"] for key_id in made]
 
         assert keys[0] != keys[1]
+
+
+class TestSecrets:
+    def test_current_moved(self, bus):
+        """
+        Whoever names no version gets the one that is AWSCURRENT now.
+        """
+        secrets = client("secretsmanager")
+        first = secrets.create_secret(Name="s", SecretString="first")["VersionId"]
+        later = secrets.put_secret_value(
+            SecretId="s", SecretString="later", VersionStages=["AWSPENDING"]
+        )["VersionId"]
+
+        secrets.update_secret_version_stage(
+            SecretId="s",
+            VersionStage="AWSCURRENT",
+            MoveToVersionId=later,
+            RemoveFromVersionId=first,
+        )
+
+        assert secrets.get_secret_value(SecretId="s")["SecretString"] == "later"
+
+    def test_put_again(self, bus):
+        """
+        A repeated request changes nothing.
+        """
+        secrets = client("secretsmanager")
+        secrets.create_secret(Name="s", SecretString="first")
+        again = {"SecretId": "s", "SecretString": "later", "ClientRequestToken": "t" * 32}
+        secrets.put_secret_value(VersionStages=["AWSPENDING", "MINE"], **again)
+
+        secrets.put_secret_value(VersionStages=["AWSPENDING"], **again)
+
+        stages = secrets.describe_secret(SecretId="s")["VersionIdsToStages"]["t" * 32]
+        assert sorted(stages) == ["AWSPENDING", "MINE"]
 
 
 class TestIds:
