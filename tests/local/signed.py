@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from cdn import keypairs
+from functions.rotate_keys import app as rotate_keys
 from functions.sign_access import app as sign_access
 from local import stack
 from local.demo import outside
@@ -19,7 +20,10 @@ from local.loopback import Request
 from tests.local import suite
 from tests.secrecy import leaks
 
-HANDLERS = suite.HANDLERS | {"sign_access": sign_access.lambda_handler}
+HANDLERS = suite.HANDLERS | {
+    "sign_access": sign_access.lambda_handler,
+    "rotate_keys": rotate_keys.lambda_handler,
+}
 ISSUER = "https://identity.example"
 HOST = "media.example.com"
 ORIGIN = "https://app.example.com"
@@ -195,7 +199,11 @@ def forget():
 
 @contextmanager
 def running(*, key="ECDSA-P256", algorithm="SHA256", parameters=None, **how):
-    """Run it, with a proven key of the kind, and files of two users."""
+    """
+    Run it, with a proven key of the kind, and files of two users.
+
+    With no kind, there is no key but the one that the stack itself makes.
+    """
     identity = Identity(ISSUER, now=time.time)
     forget()
     with stack.inline(
@@ -205,7 +213,7 @@ def running(*, key="ECDSA-P256", algorithm="SHA256", parameters=None, **how):
         fetch=identity.document,
         **how,
     ) as world:
-        cloud = _build(world, identity, private_key(key), algorithm)
+        cloud = _build(world, identity, key and private_key(key), algorithm)
         world.run(limit_s=300)
         world.faults.restart()
         yield cloud
@@ -218,20 +226,11 @@ def _build(world, identity, key, algorithm):
     s3.create_bucket(Bucket="site")
     for path in ("users/42/a.jpg", "users/42/é b.jpg", "users/43/a.jpg", "bound/a.jpg"):
         s3.put_object(Bucket="site", Key=path, Body=path.encode())
-    cloud = Cloud(world, identity, "", "", "", [])
-    key_id = cloud.publish(keypairs.public_pem(key), "first")
-    cloudfront = world.client("cloudfront")
-    cloud.key_group_id = cloudfront.create_key_group(
-        KeyGroupConfig={"Name": "viewers", "Items": [key_id]}
-    )["KeyGroup"]["Id"]
+    cloud = Cloud(world, identity, "", "", world.outputs["KeyGroupId"], [])
     made = outside.guard(world, bucket="site", host=HOST, key_group_id=cloud.key_group_id)
     cloud.distribution_id, cloud.domain_name = made["Id"], made["DomainName"]
-    cloud.keep(
-        {
-            "key_id": key_id,
-            "private_key": keypairs.private_pem(key),
-            "hash_algorithm": algorithm,
-        }
-    )
     cloud.grant(GRANTS)
+    if key:
+        secret = {"private_key": keypairs.private_pem(key), "hash_algorithm": algorithm}
+        cloud.keep(secret | {"key_id": cloud.trust(keypairs.public_pem(key), "first")})
     return cloud

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.local import suite
+from tests.local import signed, suite
 
 EVENTS = Path(__file__).parents[2] / "events"
 SAMPLES = {
@@ -22,6 +22,14 @@ SAMPLES = {
 }
 
 
+# What `rotate_keys` is called with, and what it then says.
+INVOKED = {
+    "rotation_due": "taken",
+    "plan_wanted": "next",
+    "revocation_wanted": "refused",
+}
+
+
 def sample(name):
     return json.loads((EVENTS / f"{name}.json").read_text())
 
@@ -30,7 +38,9 @@ def test_all_known():
     """
     There is no sample that no test reads.
     """
-    assert {*SAMPLES, "sweep_due"} == {path.stem for path in EVENTS.glob("*.json")}
+    assert {*SAMPLES, *INVOKED, "sweep_due", "key_group_wanted"} == {
+        path.stem for path in EVENTS.glob("*.json")
+    }
 
 
 @pytest.mark.parametrize("name", SAMPLES)
@@ -71,3 +81,27 @@ def test_scheduled():
     assert "sweep" == first.function
     assert {"rung": []} == first.outcome.answer
     assert sample("sweep_due").keys() == first.event.keys()
+
+
+@pytest.mark.parametrize("name", INVOKED)
+def test_invoked(name):
+    """
+    What the function that rotates keys is called with, it understands.
+    """
+    with signed.running() as cloud:
+        outcome = cloud.world.invoke("rotate_keys", sample(name))
+
+    assert outcome.error is None
+    assert INVOKED[name] in outcome.answer
+
+
+def test_custom_resource():
+    """
+    CloudFormation's request for the key group has the form of its sample.
+    """
+    with signed.running() as cloud:
+        cloud.world.invocations.clear()
+        cloud.world.custom("KeyGroup", "Update")
+
+        (asked,) = [one.event for one in cloud.world.invocations]
+        assert sample("key_group_wanted").keys() <= asked.keys() | {"PhysicalResourceId"}

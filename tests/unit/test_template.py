@@ -12,6 +12,7 @@ from samtranslator.translator.translator import Translator
 from samtranslator.yaml_helper import yaml_parse
 
 from cdn import secrets, settings
+from functions.rotate_keys import app as rotate_keys
 
 ROOT = Path(__file__).parents[2]
 TEMPLATE = yaml_parse((ROOT / "template.yaml").read_text(encoding="utf-8"))
@@ -456,6 +457,13 @@ class TestSigning:
         "SigningTrouble",
         "SigningTroubleAlarm",
         "SignAccessFailedAlarm",
+        "RotateKeys",
+        "RotateKeysRole",
+        "RotateKeysLog",
+        "KeyGroup",
+        "RotationFailedAlarm",
+        "RotationStepsFailedAlarm",
+        "RotationOverdueAlarm",
     )
 
     def test_no_open_endpoint(self):
@@ -499,6 +507,61 @@ class TestSigning:
 
         assert secret["DeletionPolicy"] == secret["UpdateReplacePolicy"] == "Retain"
         assert secrets.PLACEHOLDER == secret["Properties"]["SecretString"]
+
+
+class TestRotation:
+    def test_no_keys(self):
+        """
+        The template holds no key group and no key: an update would put old keys back.
+        """
+        kinds = {about["Type"] for about in RESOURCES.values()}
+
+        assert not kinds & {"AWS::CloudFront::KeyGroup", "AWS::CloudFront::PublicKey"}
+        assert TEMPLATE["Outputs"]["KeyGroupId"]["Value"] == {"Fn::GetAtt": ["KeyGroup", "Id"]}
+
+    def test_kept(self):
+        """
+        The key group stays when the stack goes, unless somebody says otherwise.
+        """
+        properties = RESOURCES["KeyGroup"]["Properties"]
+
+        assert properties["DeleteEverything"] == {"Ref": "DeleteKeyGroup"}
+        assert TEMPLATE["Parameters"]["DeleteKeyGroup"]["Default"] == "no"
+        assert TEMPLATE["Parameters"]["AdoptForeign"]["Default"] == "no"
+
+    def test_answers_in_time(self):
+        """
+        CloudFormation waits for longer than the function and both of its retries take.
+        """
+        timeout_s = FUNCTIONS["RotateKeys"]["Properties"]["Timeout"]
+        waits_s = RESOURCES["KeyGroup"]["Properties"]["ServiceTimeout"]
+
+        assert waits_s > 3 * timeout_s + 60 + 120
+
+    def test_signer_timeout(self):
+        """
+        No request signs for longer than a drained key waits for.
+        """
+        assert FUNCTIONS["SignAccess"]["Properties"]["Timeout"] <= rotate_keys.SIGNER_TIMEOUT_S
+
+    @pytest.mark.parametrize(
+        ("name", "metric"),
+        [
+            ("RotationStepsFailedAlarm", "RotationStepsFailed"),
+            ("RotationOverdueAlarm", "RotationDueIn"),
+        ],
+    )
+    def test_counted(self, name, metric):
+        """
+        An alarm looks at a number that the function tells, in the stack's own namespace.
+        """
+        alarm = RESOURCES[name]["Properties"]
+        told = FUNCTIONS["RotateKeys"]["Properties"]["Environment"]["Variables"]
+
+        assert alarm["MetricName"] == metric
+        assert alarm["Namespace"] == told["STACK"]
+        code = "functions/rotate_keys/app.py", "layers/cloudfront/cdn/keyrotation.py"
+        assert any(f'"{metric}"' in (ROOT / path).read_text() for path in code)
 
 
 class TestPermissions:
@@ -549,7 +612,20 @@ class TestPermissions:
             for action in as_list(statement["Action"])
         ]
 
-        assert everywhere == ["cloudfront:ListDistributions", "cloudfront:ListCachePolicies"]
+        assert everywhere == [
+            "cloudfront:ListDistributions",
+            "cloudfront:ListCachePolicies",
+            "cloudfront:ListPublicKeys",
+            "cloudfront:GetPublicKey",
+            "cloudfront:CreatePublicKey",
+            "cloudfront:DeletePublicKey",
+            "cloudfront:ListKeyGroups",
+            "cloudfront:GetKeyGroup",
+            "cloudfront:CreateKeyGroup",
+            "cloudfront:UpdateKeyGroup",
+            "cloudfront:DeleteKeyGroup",
+            "cloudfront:ListDistributionsByKeyGroup",
+        ]
 
     def test_services_bound(self):
         """
@@ -604,4 +680,5 @@ class TestLedger:
         """
         kinds = {about["Type"] for about in translated["Resources"].values()}
 
-        assert not [kind for kind in kinds if kind.startswith(("AWS::S3", "Custom::"))]
+        assert not [kind for kind in kinds if kind.startswith("AWS::S3")]
+        assert {kind for kind in kinds if kind.startswith("Custom::")} == {"Custom::KeyGroup"}

@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_kms import KMSClient
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_ssm import SSMClient
 
 _TIMEOUTS = Config(connect_timeout=3, read_timeout=15)
 
@@ -55,6 +57,12 @@ def s3() -> S3Client:
 
 
 @cache
+def secretsmanager() -> SecretsManagerClient:
+    """Speak to Secrets Manager."""
+    return boto3.client("secretsmanager", config=_TIMEOUTS)
+
+
+@cache
 def sns() -> SNSClient:
     """Speak to SNS."""
     return boto3.client("sns", config=_TIMEOUTS)
@@ -64,3 +72,9 @@ def sns() -> SNSClient:
 def sqs() -> SQSClient:
     """Speak to SQS."""
     return boto3.client("sqs", config=_TIMEOUTS)
+
+
+@cache
+def ssm() -> SSMClient:
+    """Speak to the Parameter Store."""
+    return boto3.client("ssm", config=_TIMEOUTS)

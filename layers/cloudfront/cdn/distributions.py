@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from botocore.exceptions import ClientError
-
-from cdn import pushback, routes
-from cdn.errors import TryAgainError
+from cdn import busy, routes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -44,7 +40,7 @@ def survey(client: CloudFrontClient, *, access_points: Mapping[str, str]) -> Sur
     Raises:
         TryAgainError: CloudFront is busy.
     """
-    with _busy_told():
+    with busy.told():
         pages = client.get_paginator("list_distributions").paginate()
         summaries = [one for page in pages for one in page["DistributionList"].get("Items", ())]
         return Survey(
@@ -56,16 +52,6 @@ def survey(client: CloudFrontClient, *, access_points: Mapping[str, str]) -> Sur
             },
             with_queries=frozenset(_policies_with_queries(client)),
         )
-
-
-@contextmanager
-def _busy_told() -> Iterator[None]:
-    try:
-        yield
-    except ClientError as exc:
-        if pushback.passes(exc.response):
-            raise TryAgainError(exc.operation_name, pushback.code(exc.response)) from exc
-        raise
 
 
 def _serves_s3(summary: Mapping[str, Any], access_points: Mapping[str, str]) -> bool:
@@ -106,7 +92,7 @@ def config(client: CloudFrontClient, distribution_id: str) -> tuple[str, dict[st
     Raises:
         TryAgainError: CloudFront is busy.
     """
-    with _busy_told():
+    with busy.told():
         try:
             answer = client.get_distribution_config(Id=distribution_id)
         except client.exceptions.NoSuchDistribution:

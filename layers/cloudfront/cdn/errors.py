@@ -115,6 +115,14 @@ class NotServedError(CdnError):
         self.host = host
 
 
+class KeyGroupError(CdnError):
+    """A key group is not made, used or deleted as asked; *reason* says why, and what would help."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
 class KeyMaterialError(CdnError):
     """A text holds no key that CloudFront takes; *reason* never shows any of the text."""
 

@@ -1,15 +1,16 @@
-"""Which keys CloudFront knows, and which of them count for a URL."""
+"""Which keys CloudFront trusts where: key groups, and which of them count for a URL."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cdn import distributions, routes, urls
+from cdn import busy, distributions, publickeys, routes, urls
 from cdn.errors import NotServedError
+from cdn.rotation import Group
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from mypy_boto3_cloudfront import CloudFrontClient
 
@@ -59,7 +60,7 @@ def guard_of(client: CloudFrontClient, url: str) -> Guard:
         pattern=behavior["PathPattern"],
         key_group_ids=groups,
         key_ids=tuple(dict.fromkeys(members)),
-        public=dict(_public_keys(client)),
+        public={key.id: key.pem for key in publickeys.listed(client)},
     )
 
 
@@ -89,7 +90,139 @@ def _fit(owned: str, name: str) -> int:
     return len(owned) if wild else 0
 
 
-def _public_keys(client: CloudFrontClient) -> Iterator[tuple[str, str]]:
-    for page in client.get_paginator("list_public_keys").paginate():
-        for summary in page["PublicKeyList"].get("Items", ()):
-            yield summary["Id"], summary["EncodedKey"]
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """A distribution that trusts a key group, and the keys that CloudFront tells of it."""
+
+    distribution_id: str
+    enabled: bool
+    key_ids: frozenset[str]
+
+
+def read(client: CloudFrontClient, group_id: str) -> Group | None:
+    """
+    Read a key group with its ETag; None where it does not exist (any more).
+
+    Raises:
+        TryAgainError: CloudFront is busy.
+    """
+    with busy.told():
+        try:
+            answer = client.get_key_group(Id=group_id)
+        except client.exceptions.NoSuchResource:
+            return None
+    return _group(answer["KeyGroup"], answer["ETag"])
+
+
+def listed(client: CloudFrontClient) -> list[Group]:
+    """
+    List the account's key groups, without their ETags, which the list does not tell.
+
+    Raises:
+        TryAgainError: CloudFront is busy.
+    """
+    found: list[Group] = []
+    request: dict[str, Any] = {}
+    while True:
+        # botocore has no paginator for this list.
+        with busy.told():
+            page = client.list_key_groups(**request)["KeyGroupList"]
+        found += [_group(one["KeyGroup"], "") for one in page.get("Items", ())]
+        if not page.get("NextMarker"):
+            return found
+        request["Marker"] = page["NextMarker"]
+
+
+def create(client: CloudFrontClient, *, name: str, key_ids: Sequence[str], comment: str) -> str:
+    """
+    Make a key group, unless there is one of that name, and tell its id.
+
+    Raises:
+        TryAgainError: CloudFront is busy, has no room for it, or somebody was quicker.
+    """
+    known = next((group.id for group in listed(client) if group.name == name), None)
+    if known is not None:
+        return known
+    config: Any = {"Name": name, "Items": list(key_ids), "Comment": comment}
+    with busy.told("KeyGroupAlreadyExists", "TooManyKeyGroups"):
+        return client.create_key_group(KeyGroupConfig=config)["KeyGroup"]["Id"]
+
+
+def replace(client: CloudFrontClient, group: Group, *, key_ids: Sequence[str]) -> None:
+    """
+    Let the group have *key_ids* and no others, if it is still as *group* says.
+
+    Raises:
+        TryAgainError: CloudFront is busy, the group is full, or it has changed meanwhile.
+    """
+    if tuple(key_ids) == group.key_ids:
+        return
+    # An update replaces the whole configuration.
+    config: Any = {"Name": group.name, "Items": list(key_ids), "Comment": group.comment}
+    with busy.told("PreconditionFailed", "NoSuchResource", "TooManyPublicKeysInKeyGroup"):
+        client.update_key_group(Id=group.id, IfMatch=group.etag, KeyGroupConfig=config)
+
+
+def delete(client: CloudFrontClient, group: Group) -> None:
+    """
+    Delete a key group that no distribution trusts.
+
+    Raises:
+        TryAgainError: CloudFront is busy, the group is in use, or it has changed meanwhile.
+    """
+    with busy.told("ResourceInUse", "PreconditionFailed"):
+        try:
+            client.delete_key_group(Id=group.id, IfMatch=group.etag)
+        except client.exceptions.NoSuchResource:
+            return
+
+
+def trusting(client: CloudFrontClient, group_id: str) -> list[Trust]:
+    """
+    Look at every distribution that trusts a key group, in one call for each.
+
+    Raises:
+        TryAgainError: CloudFront is busy, or the group is gone.
+    """
+    return [
+        trust
+        for distribution_id in _trusting(client, group_id)
+        if (trust := _trust(client, distribution_id, group_id)) is not None
+    ]
+
+
+def _trusting(client: CloudFrontClient, group_id: str) -> Iterator[str]:
+    request: dict[str, Any] = {"KeyGroupId": group_id}
+    while True:
+        # botocore has no paginator for this list.
+        with busy.told("NoSuchResource"):
+            page = client.list_distributions_by_key_group(**request)["DistributionIdList"]
+        yield from page.get("Items", ())
+        if not page.get("NextMarker"):
+            return
+        request["Marker"] = page["NextMarker"]
+
+
+def _trust(client: CloudFrontClient, distribution_id: str, group_id: str) -> Trust | None:
+    with busy.told():
+        try:
+            found = client.get_distribution(Id=distribution_id)["Distribution"]
+        except client.exceptions.NoSuchDistribution:
+            return None
+    return Trust(
+        distribution_id,
+        found["DistributionConfig"]["Enabled"],
+        frozenset(
+            key_id
+            for one in found.get("ActiveTrustedKeyGroups", {}).get("Items", ())
+            if one.get("KeyGroupId") == group_id
+            for key_id in one.get("KeyPairIds", {}).get("Items", ())
+        ),
+    )
+
+
+def _group(told: Any, etag: str) -> Group:  # noqa: ANN401  # a KeyGroup
+    config = told["KeyGroupConfig"]
+    return Group(
+        told["Id"], etag, config["Name"], tuple(config["Items"]), config.get("Comment", "")
+    )

@@ -133,6 +133,28 @@ def public_pem(private_key: PrivateKey) -> str:
     )
 
 
+def public_der(public_key: PublicKey) -> bytes:
+    """Write *public_key* as SubjectPublicKeyInfo, which is the same however it came."""
+    return public_key.public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+
+
+def pem_of(der: bytes) -> str:
+    """
+    Write a public key that KMS gives, SubjectPublicKeyInfo, as CloudFront's EncodedKey wants it.
+
+    Raises:
+        KeyMaterialError: It is no public key that CloudFront takes.
+    """
+    key = _usable_public(
+        _deserialized(der, lambda der, **_: serialization.load_der_public_key(der))
+    )
+    return key.public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    ).decode()
+
+
 def load(material: str | bytes, *, field: str | None = None) -> PrivateKey:
     r"""
     Read a private key, however it was stored.

@@ -91,6 +91,33 @@ class SignAccessSettings:
     metrics_namespace: str
 
 
+@dataclass(frozen=True, slots=True)
+class RotateKeysSettings:
+    """
+    Where the signing keys are, of what kind they shall be, and who hears of them.
+
+    Attributes:
+        stack: The stack's name, with which keys in KMS are tagged.
+        key_mark: With what the names of the stack's public keys begin.
+        signing_keys: `stored`, or `kms` where private keys never leave KMS.
+        canary_url: See `keysteps.Desk`.
+    """
+
+    ledger_table: str
+    signing_secret: str
+    grants_parameter: str
+    topic_arn: str
+    event_bus_name: str
+    stack: str
+    key_mark: str
+    signing_keys: str
+    signing_key_kind: str
+    signing_hash: str
+    rotation_days: int
+    hold_hours: int
+    canary_url: str | None
+
+
 S = TypeVar("S")
 
 

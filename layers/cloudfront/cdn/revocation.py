@@ -1,0 +1,112 @@
+"""Revoke a key now: the standby signs instead, and the bad key leaves the group."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cdn import keygroups, keyrotation, keysteps, rotation
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cdn.keysteps import Desk
+    from cdn.rotation import Observed, Scene
+
+# More than any revocation takes; what is left then, the next looks see to.
+_MOST_STEPS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Revocation:
+    """
+    What came of a revocation.
+
+    Attributes:
+        refused: Why nothing was done; empty when it was.
+        left_group: Whether no revoked key is in the group any more.
+        signing: The key that signs now; empty where none does.
+        distribution_ids: Where links signed by the revoked keys die, within about a minute.
+        last_link_until_s: When the last honest link signed by them would have expired.
+    """
+
+    refused: str = ""
+    key_ids: tuple[str, ...] = ()
+    left_group: bool = False
+    signing: str = ""
+    distribution_ids: tuple[str, ...] = ()
+    last_link_until_s: int = 0
+
+
+def revoke(desk: Desk, *, key_id: str, secret_leaked: bool, force: bool) -> Revocation:
+    """
+    Revoke *key_id*; asking again does no harm, and sees to what is left.
+
+    Args:
+        secret_leaked: Whether all keys in the secret may be known: the standby is revoked, too.
+        force: Whether to do it where no proven key is left. A new one then signs as soon as
+            CloudFront lists it.
+
+    Raises:
+        TryAgainError: AWS is too busy to look. What was begun is gone on with.
+    """
+    observed = keyrotation.observe(desk)
+    if observed.group is None:
+        return Revocation(refused="there is no key group")
+    scene = rotation.scene_of(observed, observed.group, now_ms=desk.now_ms(), rules=desk.rules)
+    doomed = _doomed(scene, key_id, secret_leaked=secret_leaked)
+    if not doomed:
+        return Revocation(refused=f"nothing is known of a key {key_id}")
+    trusts = keygroups.trusting(desk.cloudfront, observed.group.id)
+    alone = scene.signing is not None and scene.signing.label in doomed
+    alone = alone and (scene.ready is None or scene.ready.label in doomed)
+    if alone and trusts and not force:
+        return Revocation(
+            refused="no other key is proven: until one is, no new link would open. To revoke it "
+            "all the same, ask with force",
+            distribution_ids=tuple(sorted(one.distribution_id for one in trusts)),
+        )
+    for name, doomed_id in doomed.items():
+        keysteps.revoke(desk, name, key_id=doomed_id, forced=alone)
+    seen = _follow(desk, doomed)
+    return Revocation(
+        key_ids=tuple(sorted(filter(None, doomed.values()))),
+        left_group=seen.group is not None and not {*seen.group.key_ids} & {*doomed.values()},
+        signing=next(
+            (v.key_id for v in seen.versions if rotation.CURRENT in v.stages and v.key_id), ""
+        ),
+        distribution_ids=tuple(sorted(one.distribution_id for one in trusts)),
+        last_link_until_s=max(_last_link_ms(scene, name) for name in doomed) // 1000,
+    )
+
+
+def _doomed(scene: Scene, key_id: str, *, secret_leaked: bool) -> Mapping[str, str]:
+    """Name the keys to revoke, with their ids."""
+    doomed = {scene.label(key_id): key_id} if key_id in scene.by_id else {}
+    for version in (scene.signing, scene.standby, scene.candidate):
+        if version and (secret_leaked or scene.key_id(version) == key_id):
+            doomed[version.label] = scene.key_id(version)
+    return doomed
+
+
+def _follow(desk: Desk, doomed: Mapping[str, str]) -> Observed:
+    """Take steps until no revoked key is trusted or signs, or something is to be waited for."""
+    for _ in range(_MOST_STEPS):
+        tick = keyrotation.tick(desk)
+        if tick.error or isinstance(tick.step, rotation.Wait) or _done(tick.observed, doomed):
+            break
+    return keyrotation.observe(desk)
+
+
+def _done(observed: Observed, doomed: Mapping[str, str]) -> bool:
+    trusted = observed.group.key_ids if observed.group else ()
+    signs = {v.label for v in observed.versions if {rotation.CURRENT, rotation.STANDBY} & v.stages}
+    return not ({*trusted} & {*doomed.values()} or signs & doomed.keys())
+
+
+def _last_link_ms(scene: Scene, name: str) -> int:
+    record = scene.record(name)
+    rules = scene.rules
+    longest_s = rules.longest_s if record.longest_s is None else record.longest_s
+    since_ms = record.inactive_ms or scene.now_ms
+    return since_ms + (rules.secret_max_age_s + rules.signer_timeout_s + longest_s) * 1000

@@ -1,0 +1,362 @@
+"""Key rotation without the rest of the stack: AWS, an edge, an endpoint that signs, viewers."""
+
+import json
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import cache
+from random import Random
+from typing import Any
+from urllib.parse import urlsplit
+
+from moto import mock_aws
+
+from cdn import access, grants, keyreports, keyrotation, keysteps, kms, ownership, rotation, secrets
+from cdn.announcements import Audience
+from cdn.errors import KeyMaterialError, TryAgainError, UnavailableError
+from cdn.keeping import SECRET_MAX_AGE_S, Kept
+from cdn.keysteps import Desk
+from cdn.ledger import Ledger
+from cdn.rotation import Rules
+from cdn.secretversions import Secret
+from local import aws, inprocess
+from local.clock import VirtualClock
+from local.cloudfront import CloudFront, Lags, Quotas
+from local.edge import Edge
+from local.edge.origins import OriginResponse
+from local.faults import Crash, Faults
+from tests.secrecy import leaks
+
+NO_COOKIES = access.CookieRules(None, None, cross_site=False)
+START = datetime(2026, 11, 22, 8, tzinfo=UTC)
+CALLER = "rotate_keys"
+HOST = "media.example.com"
+URL = f"https://{HOST}/film.mp4"
+CANARY = f"https://{HOST}/canary.txt"
+HOUR_S, DAY_S = 3_600, 86_400
+RULES = Rules(
+    period_s=30 * DAY_S,
+    hold_s=24 * HOUR_S,
+    kind="ECDSA-P256",
+    hash_algorithm="SHA256",
+    in_kms=False,
+    secret_max_age_s=SECRET_MAX_AGE_S,
+    signer_timeout_s=30,
+    longest_s=grants.LONGEST_S,
+)
+
+
+def grants_of(longest_s):
+    """Let everybody open the film, for so long."""
+    return json.dumps(
+        {
+            "version": 1,
+            "grants": [
+                {
+                    "name": "film",
+                    "claims": {"token_use": "access"},
+                    "resources": ["https://{host}/*"],
+                    "hosts": [HOST],
+                    "by": ["url"],
+                    "longest_s": longest_s,
+                    "bind_ip": False,
+                }
+            ],
+        }
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A link that the endpoint gave out."""
+
+    url: str
+    key_id: str
+    expires_at_s: int
+
+
+@dataclass(slots=True)
+class Interruptible(Faults):
+    """Lets something else happen at a call, as if it came at the same moment."""
+
+    at: int | None = None
+    meanwhile: Any = None
+
+    def number(self):
+        """Tell how many calls rotation has made."""
+        return self._counts[CALLER]
+
+    def before_call(self, **call):
+        due = call["caller"] == CALLER and self._counts[CALLER] + 1 == self.at
+        if due:
+            # What comes between is not interrupted itself.
+            self.at = None
+            self.meanwhile()
+        return Faults.before_call(self, **call)
+
+
+@dataclass(slots=True)
+class Cloud:
+    """
+    What rotation works on, and what must hold all along.
+
+    Attributes:
+        hurt: Keys that somebody has taken from the edges by hand, until they have them again.
+        revoked: Keys whose links may die.
+        since_s: Since when each key is in the group without a break, by watching.
+        made: Every call that a tick has made, with its step.
+    """
+
+    desk: Desk
+    clock: VirtualClock
+    faults: Interruptible
+    cloudfront: CloudFront
+    edge: Edge
+    group_id: str = ""
+    containers: list[Any] = field(default_factory=list)
+    unreadable: bool = False
+    links: list[Link] = field(default_factory=list)
+    hurt: set[str] = field(default_factory=set)
+    revoked: set[str] = field(default_factory=set)
+    since_s: dict[str, float] = field(default_factory=dict)
+    steps: list[str] = field(default_factory=list)
+    made: list[Any] = field(default_factory=list)
+
+    # ── The endpoint and its viewers ──
+
+    def sign(self, container=0):
+        """Ask the endpoint for a link, and keep it; None while it has no key."""
+        signer, allowed = self.containers[container]
+        try:
+            desk = access.Desk(allowed.get(), signer.get(), NO_COOKIES, self.clock.now)
+        except UnavailableError:
+            return None
+        caller = access.Caller({"token_use": "access", "sub": "42"}, None, by_cloudfront=True)
+        (opened,) = access.sign_urls(desk, caller, access.Wanted([URL]))
+        link = Link(opened.text, desk.signer.key_id, opened.expires_at_s)
+        if link not in self.links:
+            self.links.append(link)
+        return link
+
+    def container(self):
+        """Start one more container of the endpoint."""
+
+        def read(what):
+            def now():
+                if self.unreadable:
+                    raise UnavailableError("it", "down")
+                return what()
+
+            return now
+
+        def signer():
+            text = self.client("secretsmanager").get_secret_value(SecretId="signing")
+            try:
+                return secrets.signer(text["SecretString"], kms=kms.signing)
+            except KeyMaterialError as exc:
+                raise UnavailableError("the signing key", exc.reason) from None
+
+        def allowed():
+            text = self.client("ssm").get_parameter(Name="/grants")["Parameter"]["Value"]
+            return grants.parse(text)
+
+        now = self.clock.now
+        self.containers.append((Kept(read(signer), now), Kept(read(allowed), now)))
+
+    def fetch(self, url):
+        parts = urlsplit(url)
+        return self.edge.fetch("GET", parts.netloc, f"{parts.path}?{parts.query}", {}).status
+
+    def look(self):
+        """Let viewers open every link that should open, and tell those that do not."""
+        now = self.clock.now()
+        self.links = [link for link in self.links if link.expires_at_s > now]
+        trusted = self.cloudfront.trusted_keys(self.group_id)
+        self.hurt -= set(trusted)
+        return [
+            link
+            for link in self.links
+            if link.key_id not in self.hurt | self.revoked and self.fetch(link.url) != 200
+        ]
+
+    # ── What is there ──
+
+    def client(self, service):
+        return inprocess.client(service)
+
+    def call(self, operation, **parameters):
+        """Ask CloudFront, past all faults."""
+        return self.cloudfront.call(operation, parameters)
+
+    def members(self):
+        return self.call("GetKeyGroup", Id=self.group_id)["KeyGroup"]["KeyGroupConfig"]["Items"]
+
+    def public_keys(self):
+        """Tell the public keys of the account, names by ids."""
+        listed = self.call("ListPublicKeys")["PublicKeyList"].get("Items", [])
+        return {key["Id"]: key["Name"] for key in listed}
+
+    def watch(self):
+        """Notice since when each key is in the group."""
+        now, members = self.clock.now(), self.members()
+        self.since_s = {key: self.since_s.get(key, now) for key in members}
+
+    def versions(self):
+        """Tell the versions of the secret, by their stages."""
+        found = self.desk.secret.versions()
+        return {stage: version for version in found for stage in version.stages}
+
+    # ── Rotation ──
+
+    def tick(self) -> Any:
+        """Take a step; None where the function dies on the way, or AWS is too busy to look."""
+        world = inprocess._SWITCHBOARD.current()
+        before, first = world.caller, len(self.faults.calls)
+        world.caller = CALLER
+        tick: Any = None
+        try:
+            tick = keyrotation.tick(self.desk)
+        except (Crash, TryAgainError) as end:
+            step = type(end).__name__
+        else:
+            step = type(tick.step).__name__
+        finally:
+            world.caller = before
+        self.steps.append(step)
+        # Others in between have noted theirs.
+        self.made += [(step, call) for call in self.faults.calls[first:] if call.caller == CALLER]
+        self.watch()
+        return tick
+
+    def observe(self):
+        """Look as rotation does, past all faults."""
+        return keyrotation.observe(self.desk)
+
+    def states(self):
+        """Tell the parts of all keys, by their names."""
+        now_ms = self.desk.now_ms()
+        return keyreports.states(self.observe(), now_ms=now_ms, rules=self.desk.rules)
+
+    def settle(self, *, most, until=None, before=None):
+        """
+        Take steps until rotation waits, jumping to what it waits for; tell how many it took.
+
+        *until* may say that it shall go on all the same; *before* is called before each.
+        """
+        for count in range(most):
+            if before:
+                before()
+            tick = self.tick()
+            for container in range(len(self.containers)):
+                self.sign(container)
+            assert self.look() == [], self.steps[-20:]
+            if tick and isinstance(tick.step, rotation.Wait):
+                if until is None or until(tick):
+                    return count
+                if tick.step.until_ms is None:
+                    break
+                self.clock.jump_to(tick.step.until_ms / 1000)
+            else:
+                self.clock.advance(300)
+        raise AssertionError(f"it does not settle within {most} ticks: {self.steps[-20:]}")
+
+    def rows(self):
+        return list(self.desk.ledger.rows(keysteps.PK, first="a", last="z"))
+
+
+@contextmanager
+def running(*, rules=RULES, canary=False, lags=None, quotas=None, seed=0, longest_s=HOUR_S):
+    """Run it until there is a key group, which a distribution trusts."""
+    random = Random(seed)
+    with VirtualClock(START, ticking=False) as clock, mock_aws(), aws.mended(seed=seed):
+        faults = Interruptible()
+        cloudfront = CloudFront(
+            now=clock.now, random=random, lags=lags or Lags(), quotas=quotas or Quotas()
+        )
+        with inprocess.connected(faults=faults, cloudfront=cloudfront, clock=clock):
+            _provide(longest_s)
+            edge = Edge(cloudfront, origin=_shows, now=clock.now)
+            cloud = Cloud(_desk(rules, clock), clock, faults, cloudfront, edge)
+            if canary:
+                cloud.desk = replace(cloud.desk, canary_url=CANARY, fetch=cloud.fetch)
+            cloud.group_id = ownership.create(cloud.desk, key_group_id="", adopt_foreign=False)
+            distribute(cloud)
+            cloud.container()
+            faults.restart()
+            yield cloud
+            faults.rules.clear()
+            assert leaks(json.dumps(cloud.rows(), default=str)) == []
+
+
+def _shows(_request):
+    return OriginResponse(200, {"cache-control": "max-age=1000000"}, b"shown")
+
+
+@cache
+def _audience():
+    return Audience(inprocess.client("events"), "default", inprocess.client("sns"), "")
+
+
+def audience():
+    """Announce to the default bus, and to a topic that is made here."""
+    topic = inprocess.client("sns").create_topic(Name="told")["TopicArn"]
+    return replace(_audience(), topic_arn=topic)
+
+
+def _desk(rules, clock):
+    client = inprocess.client
+    return Desk(
+        ledger=Ledger(client("dynamodb"), "ledger"),
+        cloudfront=client("cloudfront"),
+        secret=Secret(client("secretsmanager"), "signing"),
+        ssm=client("ssm"),
+        kms=lambda: client("kms"),
+        grants_parameter="/grants",
+        rules=rules,
+        mark="stack-us-east-1-",
+        stack="stack",
+        canary_url=None,
+        fetch=lambda _url: 0,
+        now=clock.now,
+    )
+
+
+def _provide(longest_s):
+    client = inprocess.client
+    client("dynamodb").create_table(
+        TableName="ledger",
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[
+            {"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk")
+        ],
+        KeySchema=[
+            {"AttributeName": "pk", "KeyType": "HASH"},
+            {"AttributeName": "sk", "KeyType": "RANGE"},
+        ],
+    )
+    client("secretsmanager").create_secret(Name="signing", SecretString=secrets.PLACEHOLDER)
+    client("ssm").put_parameter(Name="/grants", Type="String", Value=grants_of(longest_s))
+
+
+def distribute(cloud, *, enabled=True, host=HOST):
+    """Make a distribution that trusts the group."""
+    origin = {
+        "Id": "site",
+        "DomainName": "site.s3.us-east-1.amazonaws.com",
+        "S3OriginConfig": {"OriginAccessIdentity": ""},
+    }
+    trusted = {"Enabled": True, "Quantity": 1, "Items": [cloud.group_id]}
+    config = {
+        "CallerReference": host,
+        "Comment": "",
+        "Enabled": enabled,
+        "Aliases": {"Quantity": 1, "Items": [host]},
+        "Origins": {"Quantity": 1, "Items": [origin]},
+        "DefaultCacheBehavior": {
+            "TargetOriginId": "site",
+            "ViewerProtocolPolicy": "allow-all",
+            "CachePolicyId": "658327ea-f89d-4fab-a63d-7e88639e58f6",
+            "TrustedKeyGroups": trusted,
+        },
+    }
+    return cloud.call("CreateDistribution", DistributionConfig=config)["Distribution"]["Id"]

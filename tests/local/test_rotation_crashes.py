@@ -1,0 +1,160 @@
+"""Wherever rotation dies, or meets another run of itself, it comes to where it would have come."""
+
+import pytest
+
+from local.faults import Does, Rule
+from tests.local import rotating
+
+READS = ("Get", "List", "Describe", "Query")
+# The first key came to sign, was replaced, drained and deleted.
+EXPECTED = (["deleted", "signing", "standby"], 2, 2)
+
+
+def over(cloud):
+    parts = list(cloud.states().values())
+    return "deleted" in parts and {"signing", "standby"} <= {*parts}
+
+
+def ended(cloud):
+    return sorted(cloud.states().values()), len(cloud.members()), len(cloud.public_keys())
+
+
+def live(*rules, at=None, runs=1, each=None):
+    """
+    Let the first key come to its end, and tell that with each call that was made, and its step.
+
+    Args:
+        at: Before the call of this number, other *runs* of rotation come in between.
+        each: Is called before each run, to change what happens to it.
+    """
+    with rotating.running(canary=True, seed=1) as cloud:
+        cloud.container()
+        cloud.faults.rules.extend(rules)
+        cloud.faults.at = at
+        cloud.faults.meanwhile = lambda: [cloud.tick() for _ in range(runs)]
+        cloud.settle(
+            most=2_000 if each else 80, until=lambda _: over(cloud), before=each and each(cloud)
+        )
+        return ended(cloud), cloud.made, cloud.faults.at is None
+
+
+def hit_each(does):
+    """Have each call of each run hit once, by a run that is tried again until none is left."""
+
+    def prepare(cloud):
+        nth = 0
+        done: set[tuple[int, str]] = set()
+
+        def before():
+            nonlocal nth
+            last = cloud.made[-1][1].operation if cloud.made else ""
+            hit = bool(cloud.faults.rules) and cloud.faults.number() >= cloud.faults.rules[0].nth
+            if not hit:
+                nth = 1
+                done.clear()
+            elif not last.startswith(READS) and (nth, last) not in done:
+                # It may have been written, and something else come next.
+                done.add((nth, last))
+                nth = 1
+            else:
+                nth += 1
+            cloud.faults.rules[:] = [
+                Rule(does=does, caller=rotating.CALLER, nth=cloud.faults.number() + nth, times=3)
+            ]
+
+        return before
+
+    return prepare
+
+
+class TestCrash:
+    @pytest.mark.parametrize("does", [Does.CRASH_BEFORE, Does.CRASH_AFTER])
+    def test_each(self, does):
+        """
+        A run may die at each of its calls, in one life: no link breaks, and nothing is left over.
+        """
+        end, made, _ = live(each=hit_each(does))
+
+        assert end == EXPECTED
+        crashed = [call.operation for step, call in made if step == "Crash"]
+        assert len(crashed) > 200
+        assert {call.operation for _, call in made} == {*crashed}
+
+    @pytest.mark.prove
+    def test_every(self, subtests):
+        """
+        So it is with every call alone.
+        """
+        _, made, _ = live()
+        for step, call in made:
+            for does in (Does.CRASH_BEFORE, Does.CRASH_AFTER):
+                with subtests.test(step=step, call=f"{call.number} {call.operation}", crash=does):
+                    rule = Rule(does=does, caller=rotating.CALLER, nth=call.number)
+                    end, again, _ = live(rule)
+
+                    assert end == EXPECTED
+                    assert any(step == "Crash" for step, _ in again)
+
+
+class TestTwoAtOnce:
+    @pytest.mark.parametrize("nth", range(1, 15))
+    def test_each(self, nth):
+        """
+        Another run may come between the same two calls of each run.
+        """
+
+        def prepare(cloud):
+            def before():
+                cloud.faults.at = cloud.faults.number() + nth
+
+            return before
+
+        end, _, _ = live(each=prepare)
+
+        assert end == EXPECTED
+
+    @pytest.mark.prove
+    @pytest.mark.parametrize("runs", [1, 2, 3, 4, 5])
+    def test_every(self, runs, subtests):
+        """
+        However many runs come between any two calls of one, the end is the same.
+        """
+        _, made, _ = live()
+        for step, call in made:
+            with subtests.test(step=step, call=f"{call.number} {call.operation}"):
+                end, _, met = live(at=call.number, runs=runs)
+
+                assert met
+                assert end == EXPECTED
+
+
+class TestBusy:
+    @pytest.mark.parametrize(
+        ("operation", "status", "code"),
+        [
+            ("UpdateKeyGroup", 412, "PreconditionFailed"),
+            ("UpdateSecretVersionStage", 400, "InvalidParameterException"),
+            ("CreatePublicKey", 409, "PublicKeyAlreadyExists"),
+            ("DeletePublicKey", 409, "PublicKeyInUse"),
+        ],
+    )
+    def test_outrun(self, operation, status, code):
+        """
+        Whoever was too slow looks again.
+        """
+        rule = Rule(
+            does=Does.FAIL, caller=rotating.CALLER, operation=operation, status=status, code=code
+        )
+
+        end, made, _ = live(rule)
+
+        assert end == EXPECTED
+        assert any(call.operation == operation for _, call in made)
+
+    def test_throttled(self):
+        """
+        Whatever is refused for now is done later.
+        """
+        end, _, _ = live(each=hit_each(Does.THROTTLE))
+
+        assert end == EXPECTED
