@@ -112,6 +112,7 @@ class Cloud:
     faults: Interruptible
     cloudfront: CloudFront
     edge: Edge
+    lag_s: float
     group_id: str = ""
     containers: list[Any] = field(default_factory=list)
     unreadable: bool = False
@@ -171,8 +172,8 @@ class Cloud:
         """Let viewers open every link that should open, and tell those that do not."""
         now = self.clock.now()
         self.links = [link for link in self.links if link.expires_at_s > now]
-        trusted = self.cloudfront.trusted_keys(self.group_id)
-        self.hurt -= set(trusted)
+        # What comes back in the group comes back at the edges later, and goes from them before.
+        self.hurt -= {key for key, at in self.since_s.items() if at + self.lag_s < now}
         return [
             link
             for link in self.links
@@ -267,16 +268,14 @@ class Cloud:
 @contextmanager
 def running(*, rules=RULES, canary=False, lags=None, quotas=None, seed=0, longest_s=HOUR_S):
     """Run it until there is a key group, which a distribution trusts."""
-    random = Random(seed)
+    random, lags = Random(seed), lags or Lags()
     with VirtualClock(START, ticking=False) as clock, mock_aws(), aws.mended(seed=seed):
         faults = Interruptible()
-        cloudfront = CloudFront(
-            now=clock.now, random=random, lags=lags or Lags(), quotas=quotas or Quotas()
-        )
+        cloudfront = CloudFront(now=clock.now, random=random, lags=lags, quotas=quotas or Quotas())
         with inprocess.connected(faults=faults, cloudfront=cloudfront, clock=clock):
             _provide(longest_s)
             edge = Edge(cloudfront, origin=_shows, now=clock.now)
-            cloud = Cloud(_desk(rules, clock), clock, faults, cloudfront, edge)
+            cloud = Cloud(_desk(rules, clock), clock, faults, cloudfront, edge, lags.key_group_s)
             if canary:
                 cloud.desk = replace(cloud.desk, canary_url=CANARY, fetch=cloud.fetch)
             cloud.group_id = ownership.create(cloud.desk, key_group_id="", adopt_foreign=False)

@@ -1,0 +1,350 @@
+"""Whatever happens to the signing keys, in whatever order, rotation breaks no link."""
+
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from cdn import keypairs, revocation, rotation
+from cdn.errors import TryAgainError
+from local.cloudfront import Lags
+from local.faults import Does, Rule
+from tests.local import rotating
+from tests.local.rotating import CALLER, DAY_S, HOUR_S
+
+# After the faults, so many runs lead to where one key signs and a proven one stands by.
+MOST_TICKS = 60
+CURRENT, STANDBY, MINTED = rotation.CURRENT, rotation.STANDBY, rotation.MINTED
+
+
+class Storm(RuleBasedStateMachine):
+    """
+    Runs, crashes, people, clocks: and a model that knows what must hold.
+
+    The model's own memory is small: who watches (`rotating.Cloud`), which keys people have hurt,
+    and which versions of the secret ever were.
+    """
+
+    cloud: Any
+
+    @initialize(
+        seed=st.integers(0, 999),
+        canary=st.booleans(),
+        lag_s=st.sampled_from([1, 30, 1_800]),
+        longest_s=st.sampled_from([60, HOUR_S, 5 * DAY_S]),
+        ready=st.booleans(),
+    )
+    def begin(self, seed, canary, lag_s, longest_s, ready):
+        self.context = rotating.running(
+            canary=canary, seed=seed, lags=Lags(key_group_s=lag_s), longest_s=longest_s
+        )
+        self.cloud = self.context.__enter__()
+        self.cloud.container()
+        self.known: dict[str, str] = {}
+        self.foreign: list[str] = []
+        self.hasty: set[str] = set()
+        if ready:
+            self.cloud.settle(most=MOST_TICKS, until=lambda _: self.at_rest())
+
+    def teardown(self):
+        if not hasattr(self, "context"):
+            return
+        try:
+            self.converge()
+        finally:
+            self.context.__exit__(None, None, None)
+
+    # ── What rotation does ──
+
+    def run(self):
+        """Let rotation run once, and hold what it did against the rules."""
+        cloud = self.cloud
+        before, members = cloud.versions(), cloud.members()
+        tick = cloud.tick()
+        after = cloud.versions()
+        self.remember(after)
+        self.check_promotion(before, after)
+        kept = {before[stage].key_id for stage in (CURRENT, STANDBY) if stage in before}
+        for key_id in {*members} - {*cloud.members()}:
+            assert key_id not in kept or key_id in cloud.revoked, cloud.steps[-5:]
+            assert key_id not in self.foreign
+        return tick
+
+    def check_promotion(self, before, after):
+        """Only what was proven, and in the group for as long as the rules say, comes to sign."""
+        old, new = before.get(CURRENT), after.get(CURRENT)
+        if new is None or (old and old.id == new.id) or new.key_id in self.hasty:
+            return
+        cloud = self.cloud
+        record = cloud.observe().records.get(old.label) if old else None
+        if record and record.forced_ms is not None:
+            # Nothing that signed was worth waiting for, and somebody said so.
+            self.hasty.add(new.key_id)
+            self.hurt(new.key_id)
+            return
+        held_s = cloud.clock.now() - cloud.since_s.get(new.key_id, cloud.clock.now())
+        assert cloud.observe().records[new.label].proven_ms is not None
+        assert held_s >= cloud.desk.rules.hold_s, cloud.steps[-5:]
+        assert new.key_id in cloud.cloudfront.trusted_keys(cloud.group_id)
+
+    def remember(self, versions):
+        for version in versions.values():
+            if version.form == "key":
+                self.known[version.id] = version.key_id
+
+    @rule(runs=st.integers(1, 6))
+    def tick(self, runs):
+        for _ in range(runs):
+            self.run()
+            self.cloud.clock.advance(300)
+
+    @rule(nth=st.integers(1, 14), does=st.sampled_from(list(Does)), times=st.integers(1, 6))
+    def tick_badly(self, nth, does, times):
+        """AWS throttles or fails, or the function dies."""
+        cloud = self.cloud
+        cloud.faults.rules[:] = [
+            Rule(does=does, caller=CALLER, nth=cloud.faults.number() + nth, times=times)
+        ]
+        self.run()
+        cloud.faults.rules.clear()
+
+    @rule(
+        operation=st.sampled_from(["UpdateKeyGroup", "UpdateSecretVersionStage", "DeletePublicKey"])
+    )
+    def tick_outrun(self, operation):
+        rules = {
+            "UpdateKeyGroup": (412, "PreconditionFailed"),
+            "UpdateSecretVersionStage": (400, "InvalidParameterException"),
+            "DeletePublicKey": (409, "PublicKeyInUse"),
+        }
+        status, code = rules[operation]
+        self.cloud.faults.rules[:] = [
+            Rule(
+                does=Does.FAIL,
+                caller=CALLER,
+                operation=operation,
+                status=status,
+                code=code,
+                nth=1,
+                times=None,
+            )
+        ]
+        self.run()
+        self.cloud.faults.rules.clear()
+
+    @rule(nth=st.integers(1, 14), runs=st.integers(1, 4))
+    def two_at_once(self, nth, runs):
+        cloud = self.cloud
+        cloud.faults.at = cloud.faults.number() + nth
+        cloud.faults.meanwhile = lambda: [self.run() for _ in range(runs)]
+        self.run()
+        cloud.faults.at = None
+
+    # ── What the endpoint, its viewers and time do ──
+
+    @rule(container=st.integers(0, 1))
+    def sign(self, container):
+        link = self.cloud.sign(container)
+        if link and link.key_id not in self.cloud.cloudfront.trusted_keys(self.cloud.group_id):
+            # Only people make the endpoint sign with what the edges do not know.
+            assert link.key_id in self.cloud.hurt | self.cloud.revoked
+            self.cloud.hurt.add(link.key_id)
+
+    @rule(unreadable=st.booleans())
+    def outage(self, unreadable):
+        """The endpoint reads neither the secret nor the grants, or does again."""
+        self.cloud.unreadable = unreadable
+
+    @rule(seconds=st.sampled_from([1, 60, 900, HOUR_S, 25 * HOUR_S, 6 * DAY_S, 31 * DAY_S]))
+    def wait(self, seconds):
+        self.cloud.clock.advance(seconds)
+
+    @rule(longest_s=st.sampled_from([60, HOUR_S, 3 * DAY_S]))
+    def grant(self, longest_s):
+        self.cloud.client("ssm").put_parameter(
+            Name="/grants",
+            Type="String",
+            Value=rotating.grants_of(longest_s),
+            Overwrite=True,
+        )
+
+    # ── What people do ──
+
+    @rule(data=st.data())
+    def take_out(self, data):
+        """Somebody takes a key out of the group by hand, and may delete it."""
+        members = self.cloud.members()
+        if len(members) < 2:
+            return
+        key_id = data.draw(st.sampled_from(members))
+        self.regroup([one for one in members if one != key_id])
+        self.hurt(key_id)
+        if data.draw(st.booleans()):
+            self.delete(key_id)
+
+    @rule(name=st.sampled_from(["theirs", "field-level", "stack-us-east-1-x"]), put=st.booleans())
+    def add_unknown(self, name, put):
+        if name in self.cloud.public_keys().values() or len(self.cloud.public_keys()) >= 8:
+            return
+        pem = keypairs.public_pem(keypairs.generate("ECDSA-P256"))
+        config = {"CallerReference": name, "Name": name, "EncodedKey": pem}
+        made = self.cloud.call("CreatePublicKey", PublicKeyConfig=config)["PublicKey"]["Id"]
+        self.foreign.append(made)
+        members = self.cloud.members()
+        if put and len(members) < 5 and sum(one in members for one in self.foreign) < 2:
+            self.regroup([*members, made])
+
+    @precondition(lambda self: self.noticed())
+    @rule(data=st.data())
+    def restore(self, data):
+        """Somebody lets another version of the secret sign."""
+        current = self.cloud.versions().get(CURRENT)
+        others = sorted(version for version in self.known if not current or version != current.id)
+        if not others or not current:
+            return
+        chosen = data.draw(st.sampled_from(others))
+        try:
+            self.cloud.desk.secret.move(CURRENT, to=chosen, away_from=current.id)
+        except TryAgainError:
+            return
+        # Whether it opens anything is the person's doing, until rotation has seen to it.
+        if self.known[chosen] not in self.cloud.cloudfront.trusted_keys(self.cloud.group_id):
+            self.hurt(self.known[chosen])
+
+    @rule(data=st.data(), stage=st.sampled_from([STANDBY, MINTED]))
+    def move(self, data, stage):
+        """Somebody moves a stage that rotation uses."""
+        versions = self.cloud.versions()
+        if not self.known or stage not in versions:
+            return
+        chosen = data.draw(st.none() | st.sampled_from(sorted(self.known)))
+        if chosen != versions[stage].id:
+            self.cloud.desk.secret.move(stage, to=chosen, away_from=versions[stage].id)
+
+    @precondition(lambda self: self.cloud.members())
+    @rule(data=st.data(), leaked=st.booleans(), force=st.booleans())
+    def revoke(self, data, leaked, force):
+        cloud = self.cloud
+        key_id = data.draw(st.sampled_from(cloud.members()))
+        before = {version.key_id for version in cloud.versions().values() if leaked}
+        done = revocation.revoke(cloud.desk, key_id=key_id, secret_leaked=leaked, force=force)
+        if not done.refused:
+            cloud.revoked |= {key_id, *before, *done.key_ids}
+            self.foreign = [one for one in self.foreign if one != key_id]
+        cloud.watch()
+        self.remember(cloud.versions())
+        signs = cloud.versions()[CURRENT].key_id
+        if force and signs:
+            # It signs before anybody can know that the edges know it: that was asked for.
+            self.hurt(signs)
+            self.hasty.add(signs)
+
+    # ── What must hold all along ──
+
+    @invariant()
+    def links_open(self):
+        assert self.cloud.look() == [], self.cloud.steps[-10:]
+
+    @invariant()
+    def strangers_stay(self):
+        assert {*self.foreign} <= {*self.cloud.public_keys()}
+
+    @invariant()
+    def few_of_ours(self):
+        assert len(self.cloud.members()) <= 5
+        assert len(self.cloud.public_keys()) <= 10
+
+    # ── Helpers ──
+
+    def noticed(self):
+        """Whether rotation has noticed who signs: twice between two looks, nobody would."""
+        step = rotation.decide(
+            self.cloud.observe(), now_ms=self.cloud.desk.now_ms(), rules=self.cloud.desk.rules
+        )
+        return not isinstance(step, rotation.Note)
+
+    def hurt(self, key_id):
+        self.cloud.hurt.add(key_id)
+
+    def regroup(self, members):
+        found = self.cloud.call("GetKeyGroup", Id=self.cloud.group_id)
+        config = found["KeyGroup"]["KeyGroupConfig"] | {"Items": members}
+        self.cloud.call(
+            "UpdateKeyGroup", Id=self.cloud.group_id, IfMatch=found["ETag"], KeyGroupConfig=config
+        )
+        self.cloud.watch()
+
+    def delete(self, key_id):
+        etag = self.cloud.call("GetPublicKey", Id=key_id)["ETag"]
+        self.cloud.call("DeletePublicKey", Id=key_id, IfMatch=etag)
+        self.foreign = [one for one in self.foreign if one != key_id]
+
+    def at_rest(self):
+        parts = list(self.cloud.states().values())
+        return parts.count("signing") == 1 and parts.count("standby") == 1
+
+    def converge(self):
+        """Without faults, a bounded number of runs leads to a key that signs and one that could."""
+        cloud = self.cloud
+        cloud.faults.rules.clear()
+        cloud.unreadable = False
+        for _ in range(MOST_TICKS):
+            tick = self.run()
+            self.links_open()
+            if tick and isinstance(tick.step, rotation.Wait):
+                if self.at_rest():
+                    break
+                assert tick.step.until_ms is not None, (tick.step, cloud.steps[-10:])
+                cloud.clock.jump_to(tick.step.until_ms / 1000)
+            else:
+                cloud.clock.advance(300)
+        assert self.at_rest(), (cloud.states(), cloud.steps[-20:])
+        signing = cloud.versions()[CURRENT]
+        assert signing.key_id in cloud.members()
+        assert signing.key_id not in cloud.revoked
+        self.explained()
+
+    def explained(self):
+        """Every public key with the stack's mark is known to the ledger, under its name."""
+        observed = self.cloud.observe()
+        ours = [k for k in observed.public_keys if rotation.is_ours(k, mark=observed.mark)]
+        assert {key.name for key in ours} <= {*observed.records}
+        assert len(ours) <= 5
+
+
+def storm(*, examples, steps):
+    run_state_machine_as_test(
+        Storm,
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=steps,
+            deadline=None,
+            # Shrinking takes far longer than finding.
+            phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+
+
+def test_storm():
+    """
+    A thousand things happen, and no rule is broken.
+    """
+    storm(examples=25, steps=40)
+
+
+@pytest.mark.prove
+def test_long_storm():
+    """
+    So it is with ten thousand.
+    """
+    storm(examples=200, steps=50)
