@@ -4,57 +4,28 @@ from __future__ import annotations
 
 import json
 import os
-import ssl
 import subprocess
 import sys
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError
-from urllib.request import HTTPSHandler, ProxyHandler, Request, build_opener
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from local import loopback
-from local.demo import outside
+from local.demo import frontend, outside
 from local.demo.claims import Claims
+from local.demo.frontend import HOST, FrontEnd, film
 from local.demo.narration import Narrator
 from local.demo.outside import Cloud
-from local.identity import Identity
 from local.world import World
 
-ISSUER = "https://identity.example.com"
-AUDIENCE = "front-end"
-HOST = "media.example.com"
-PARAMETERS = {
-    "JwtIssuer": ISSUER,
-    "JwtAudience": AUDIENCE,
-    "CookieHost": HOST,
-    "AllowedOrigins": "https://app.example.com",
-    # Keys in the secret sign all the same; boto3 is at hand for the one that is in KMS.
-    "SigningKeys": "kms",
-}
-IDENTITY = Identity(ISSUER, now=time.time)
+# Keys in the secret sign all the same; boto3 is at hand for the one that is in KMS.
+PARAMETERS = frontend.PARAMETERS | {"SigningKeys": "kms"}
 
 _BUCKET = "films"
-_GRANTS = {
-    "version": 1,
-    "grants": [
-        {
-            "name": "own-films",
-            "claims": {"token_use": "access"},
-            "resources": ["https://{host}/users/{sub}/*"],
-            "hosts": [HOST],
-            "by": ["url", "cookies"],
-            "longest_s": 3600,
-            "bind_ip": False,
-        }
-    ],
-}
 _ROOT = Path(__file__).parents[2]
 
 
@@ -76,6 +47,7 @@ class Stage:
     """A front end of Ada's, a distribution that guards her films, and keys that open them."""
 
     world: World
+    page: FrontEnd
     key_group_id: str
     narrator: Narrator
     claims: Claims
@@ -83,28 +55,21 @@ class Stage:
 
     @classmethod
     def build(cls, world: World, narrator: Narrator, claims: Claims) -> Stage:
-        s3, cloudfront = world.client("s3"), world.client("cloudfront")
-        s3.create_bucket(Bucket=_BUCKET)
-        for user in ("ada", "bob"):
-            for number in range(3):
-                film = f"users/{user}/film-{number}.mp4"
-                s3.put_object(Bucket=_BUCKET, Key=film, Body=f"{user}'s film {number}".encode())
+        cloudfront = world.client("cloudfront")
+        frontend.furnish(world, bucket=_BUCKET)
         key = ec.generate_private_key(ec.SECP256R1())
         key_id = _publish(world, key.public_key(), "ecdsa")
         group = cloudfront.create_key_group(KeyGroupConfig={"Name": "films", "Items": [key_id]})
-        stage = cls(world, group["KeyGroup"]["Id"], narrator, claims)
+        stage = cls(world, FrontEnd(world), group["KeyGroup"]["Id"], narrator, claims)
         outside.guard(world, bucket=_BUCKET, host=HOST, key_group_id=stage.key_group_id)
-        world.client("ssm").put_parameter(
-            Name="/cloudfront-autopilot/grants", Type="String", Value=json.dumps(_GRANTS)
-        )
         stage._keep({"key_id": key_id, "private_key": _pem(key)})
         with narrator.busy("The distribution is deployed"):
             world.run(limit_s=300)
         return stage
 
     def unsigned(self) -> None:
-        status, body = self._fetch(self._film(0))
-        self.narrator.say(f"Somebody opens {self._film(0)} without a signature: {status}.")
+        status, body = self.page.fetch(film(0))
+        self.narrator.say(f"Somebody opens {film(0)} without a signature: {status}.")
         self.claims.check(
             "unsigned-refused",
             "Without a signature, CloudFront refuses.",
@@ -115,12 +80,12 @@ class Stage:
         )
 
     def url(self) -> None:
-        films = [self._film(number) for number in range(3)]
-        status, answer, _ = self._ask("POST", "/signed-urls", {"urls": films})
+        films = [film(number) for number in range(3)]
+        status, answer, _ = self.page.ask("POST", "/signed-urls", {"urls": films})
         self.links.extend(one["url"] for one in answer.get("signed", ()))
         self.narrator.say("Ada's page asks POST /signed-urls for her three films, with her token:")
         self.narrator.line(f"          {self.links[0] if self.links else answer}")
-        opened = [self._fetch(link) for link in self.links]
+        opened = [self.page.fetch(link) for link in self.links]
         self.claims.check(
             "signed-url-opens",
             "The URLs that the endpoint signs open the films, in the order asked.",
@@ -133,10 +98,10 @@ class Stage:
 
     def cookies(self) -> None:
         folder = f"https://{HOST}/users/ada/*"
-        status, _, cookies = self._ask("POST", "/signed-cookies", {"resources": [folder]})
+        status, _, cookies = self.page.ask("POST", "/signed-cookies", {"resources": [folder]})
         jar = _jar(cookies)
-        opened = [self._fetch(self._film(number), cookies=jar) for number in range(3)]
-        other = self._fetch(self._film(0, user="bob"), cookies=jar)
+        opened = [self.page.fetch(film(number), cookies=jar) for number in range(3)]
+        other = self.page.fetch(film(0, user="bob"), cookies=jar)
         self.narrator.say(
             f"Then POST /signed-cookies for the folder: {len(jar)} cookies, one signature."
         )
@@ -155,16 +120,16 @@ class Stage:
 
     def outside_grant(self) -> None:
         wanted = {
-            self._film(0, user="bob"): HTTPStatus.FORBIDDEN,
+            film(0, user="bob"): HTTPStatus.FORBIDDEN,
             f"https://{HOST}/users/ada/../bob/film-0.mp4": HTTPStatus.BAD_REQUEST,
             f"https://{HOST}/users/ada/%2e%2e/bob/film-0.mp4": HTTPStatus.BAD_REQUEST,
             f"https://{HOST}@evil.example/users/ada/film-0.mp4": HTTPStatus.BAD_REQUEST,
             f"https://{HOST}/users/*": HTTPStatus.FORBIDDEN,
         }
-        found = {url: self._ask("POST", "/signed-urls", {"urls": [url]}) for url in wanted}
+        found = {url: self.page.ask("POST", "/signed-urls", {"urls": [url]}) for url in wanted}
         reasons = [answer["errors"][0]["reason"] for _, answer, _ in found.values()]
         self.narrator.say(f"Ada asks for what is not hers, in five ways: {', '.join(reasons)}.")
-        nobody = self._ask("POST", "/signed-urls", {"urls": [self._film(0)]}, token="")
+        nobody = self.page.ask("POST", "/signed-urls", {"urls": [film(0)]}, token="")
         self.claims.check(
             "outside-grant-refused",
             "What the grants do not allow is not signed, however it is written.",
@@ -189,10 +154,10 @@ class Stage:
             "A link that was changed opens nothing.",
             against={
                 **{
-                    f"{what}: 403": self._fetch(url)[0] == HTTPStatus.FORBIDDEN
+                    f"{what}: 403": self.page.fetch(url)[0] == HTTPStatus.FORBIDDEN
                     for what, url in changed.items()
                 },
-                "the link itself opens": self._fetch(link)[0] == HTTPStatus.OK,
+                "the link itself opens": self.page.fetch(link)[0] == HTTPStatus.OK,
             },
         )
         if self.world.aws_url:
@@ -208,7 +173,7 @@ class Stage:
             "signature": (changed["another signature"], None),
             "expired": (link, later),
             "unknown_key": (link.replace(key_id, "KNOBODY"), None),
-            "unsigned": (self._film(0), None),
+            "unsigned": (film(0), None),
         }
         with self.narrator.busy("The doctor looks"):
             found = {cause: self._diagnosed(url, at) for cause, (url, at) in cases.items()}
@@ -246,14 +211,11 @@ class Stage:
         return told
 
     def expired(self) -> None:
-        _, answer, _ = self._ask(
-            "POST", "/signed-urls", {"urls": [self._film(0)], "expires_in": 600}
-        )
-        (one,) = answer["signed"]
+        one = self.page.sign(film(0), expires_in=600)
         self.world.clock.jump_to(one["expires_at"] - 2)
-        before, _ = self._fetch(one["url"])
+        before, _ = self.page.fetch(one["url"])
         self.world.clock.jump_to(one["expires_at"])
-        after, _ = self._fetch(one["url"])
+        after, _ = self.page.fetch(one["url"])
         self.narrator.say(f"Two seconds before its end a link opens ({before}), then not: {after}.")
         self.claims.check(
             "expired-refused",
@@ -305,51 +267,11 @@ class Stage:
             },
         )
 
-    def _film(self, number: int, *, user: str = "ada") -> str:
-        return f"https://{HOST}/users/{user}/film-{number}.mp4"
-
     def _sign(self) -> str:
-        _, answer, _ = self._ask("POST", "/signed-urls", {"urls": [self._film(0)]})
-        return str(answer["signed"][0]["url"])
+        return str(self.page.sign(film(0))["url"])
 
     def _opens(self, link: str) -> bool:
-        return self._fetch(link)[0] == HTTPStatus.OK
-
-    def _ask(
-        self, method: str, path: str, body: dict[str, Any], *, token: str | None = None
-    ) -> tuple[int, dict[str, Any], list[str]]:
-        """Ask the endpoint as Ada's page does; tell status, answer and cookies."""
-        if token is None:
-            token = IDENTITY.token("ada", aud=AUDIENCE, token_use="access")
-        request = loopback.Request(
-            method=method,
-            target=path,
-            headers=[
-                ("content-type", "application/json"),
-                ("authorization", f"Bearer {token}"),
-                # As CloudFront adds it, of whose distribution the API is a behavior.
-                ("x-amz-cf-id", "edge"),
-            ],
-            body=json.dumps(body).encode(),
-            source_ip="192.0.2.7",
-        )
-        answer = self.world.apis.handle(request, host=self.world.deployment.apis[0].host)
-        cookies = [value for name, value in answer.headers if name == "set-cookie"]
-        return answer.status, json.loads(answer.body), cookies
-
-    def _fetch(self, url: str, *, cookies: Iterable[str] = ()) -> tuple[int, bytes]:
-        """Open *url* over https, as browsers do, through the edge."""
-        trusted = ssl.create_default_context(cafile=self.world.edge_authority)
-        opener = build_opener(
-            ProxyHandler({"https": self.world.edge_url}), HTTPSHandler(context=trusted)
-        )
-        sent = {"Cookie": "; ".join(cookies)} if cookies else {}
-        request = Request(url, headers=sent)  # noqa: S310  # an https URL of this stage
-        try:
-            with opener.open(request) as answer:
-                return int(answer.status), answer.read()
-        except HTTPError as refused:
-            return refused.code, refused.read()
+        return self.page.fetch(link)[0] == HTTPStatus.OK
 
     def _keep(self, secret: dict[str, str]) -> None:
         self.world.client("secretsmanager").put_secret_value(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from local.demo import access, hardship, outside, pages, site, upload
+from local.demo import access, frontend, hardship, outside, pages, site, upload
 from local.demo.claims import Claims
 from local.demo.narration import Narrator
 from local.stack import embedded
@@ -52,7 +52,7 @@ def _play(told: argparse.Namespace, claims: Claims) -> None:
         TEMPLATE,
         parameters={"UploadBuckets": _BUCKET} | access.PARAMETERS,
         python=told.functions_python,
-        fetch=access.IDENTITY.document,
+        fetch=frontend.IDENTITY.document,
     ) as world:
         cloud = outside.build(world, bucket=_BUCKET)
         names = ", ".join(function.name for function in world.deployment.functions)

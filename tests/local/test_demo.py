@@ -11,7 +11,7 @@ import pytest
 
 from local import stack
 from local.cloudfront import Lags
-from local.demo import access, hardship, outside, site, upload
+from local.demo import access, frontend, hardship, outside, site, upload
 from local.demo.claims import Claims
 from local.demo.narration import Narrator
 from local.demo.viewer import Viewer
@@ -62,7 +62,7 @@ class TestAccess:
                 suite.TEMPLATE,
                 parameters=parameters,
                 handlers=signed.HANDLERS,
-                fetch=access.IDENTITY.document,
+                fetch=frontend.IDENTITY.document,
             ) as world,
             EdgeServer(world.edge) as server,
         ):
