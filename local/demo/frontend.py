@@ -25,20 +25,6 @@ PARAMETERS = {
     "AllowedOrigins": "https://app.example.com",
 }
 IDENTITY = Identity(ISSUER, now=time.time)
-GRANTS = {
-    "version": 1,
-    "grants": [
-        {
-            "name": "own-films",
-            "claims": {"token_use": "access"},
-            "resources": ["https://{host}/users/{sub}/*"],
-            "hosts": [HOST],
-            "by": ["url", "cookies"],
-            "longest_s": 3600,
-            "bind_ip": False,
-        }
-    ],
-}
 _GRANTS_PARAMETER = "/cloudfront-autopilot/grants"
 
 
@@ -47,16 +33,27 @@ def film(number: int, *, user: str = "ada") -> str:
     return f"https://{HOST}/users/{user}/film-{number}.mp4"
 
 
-def furnish(world: World, *, bucket: str) -> None:
-    """Put three films of each user into *bucket*, and let users open their own."""
+def furnish(world: World, *, bucket: str, longest_s: int = 3_600) -> None:
+    """Put three films of each user into *bucket*, and let users open their own for so long."""
     s3 = world.client("s3")
     s3.create_bucket(Bucket=bucket)
     for user in ("ada", "bob"):
         for number in range(3):
             key = film(number, user=user).partition(f"{HOST}/")[2]
             s3.put_object(Bucket=bucket, Key=key, Body=f"{user}'s film {number}".encode())
+    grant = {
+        "name": "own-films",
+        "claims": {"token_use": "access"},
+        "resources": ["https://{host}/users/{sub}/*"],
+        "hosts": [HOST],
+        "by": ["url", "cookies"],
+        "longest_s": longest_s,
+        "bind_ip": False,
+    }
     world.client("ssm").put_parameter(
-        Name=_GRANTS_PARAMETER, Type="String", Value=json.dumps(GRANTS)
+        Name=_GRANTS_PARAMETER,
+        Type="String",
+        Value=json.dumps({"version": 1, "grants": [grant]}),
     )
 
 

@@ -9,15 +9,16 @@ from pathlib import Path
 
 from rich.console import Console
 
-from local.demo import access, frontend, hardship, outside, pages, site, upload
+from local.demo import access, frontend, hardship, outside, pages, rotation, site, upload
 from local.demo.claims import Claims
 from local.demo.narration import Narrator
 from local.stack import embedded
 
 TEMPLATE = Path(__file__).parents[2] / "template.yaml"
-# Played on one stack; `pages` has one of its own.
+# Played on one stack.
 CHAPTERS = {"upload": upload.play, "hardship": hardship.play, "access": access.play}
-PAGES = "pages"
+# Each on a stack of its own.
+ALONE = {"rotation": rotation.play, "pages": pages.play}
 
 _BUCKET = "site"
 
@@ -29,11 +30,12 @@ def main() -> int:
     console = Console(stderr=told.json, soft_wrap=True)
     claims = Claims(Narrator(console, time.time))
     try:
-        if told.chapter != PAGES:
+        if told.chapter not in ALONE:
             _play(told, claims)
-        if told.chapter in {None, PAGES}:
-            claims.narrator.heading(PAGES)
-            pages.play(claims.narrator, claims, python=told.functions_python)
+        for name, play in ALONE.items():
+            if told.chapter in {None, name}:
+                claims.narrator.heading(name)
+                play(claims.narrator, claims, python=told.functions_python)
     except site.SiteError as exc:
         claims.narrator.line(f"demo: {exc}")
         return 2
@@ -68,7 +70,7 @@ def _play(told: argparse.Namespace, claims: Claims) -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
-    parser.add_argument("--chapter", choices=[*CHAPTERS, PAGES], help="play this one alone")
+    parser.add_argument("--chapter", choices=[*CHAPTERS, *ALONE], help="play this one alone")
     parser.add_argument(
         "--site", type=Path, default=site.SHIPPED, help="a folder whose files are uploaded"
     )
