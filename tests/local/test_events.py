@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.local import suite
+from tests.local import signed, suite
 
 EVENTS = Path(__file__).parents[2] / "events"
 SAMPLES = {
@@ -20,6 +20,7 @@ SAMPLES = {
     "flush_clock_rang": ("FlushClockUrl", "send_invalidations"),
     "watch_clock_rang": ("WatchClockUrl", "watch_deployment"),
 }
+ASKED = ("plan_wanted", "revocation_wanted")
 
 
 def sample(name):
@@ -30,7 +31,8 @@ def test_all_known():
     """
     There is no sample that no test reads.
     """
-    assert {*SAMPLES, "sweep_due"} == {path.stem for path in EVENTS.glob("*.json")}
+    others = {"sweep_due", "rotation_due", "key_group_wanted", *ASKED}
+    assert {*SAMPLES, *others} == {path.stem for path in EVENTS.glob("*.json")}
 
 
 @pytest.mark.parametrize("name", SAMPLES)
@@ -71,3 +73,32 @@ def test_scheduled():
     assert "sweep" == first.function
     assert {"rung": []} == first.outcome.answer
     assert sample("sweep_due").keys() == first.event.keys()
+
+
+def test_rotation():
+    """
+    So has that of rotation; and CloudFormation's request for the key group.
+    """
+    with signed.running(key=None) as cloud:
+        world = cloud.world
+        world.run(until=lambda: any(one.function == "rotate_keys" for one in world.invocations))
+        world.custom_resources.send("KeyGroup", "Create", {})
+
+    due, *_, wanted = (one for one in world.invocations if one.function == "rotate_keys")
+    assert sample("rotation_due").keys() == due.event.keys()
+    assert sample("key_group_wanted").keys() == wanted.event.keys()
+    properties = wanted.event["ResourceProperties"]
+    assert sample("key_group_wanted")["ResourceProperties"].keys() == properties.keys()
+
+
+@pytest.mark.parametrize("name", ASKED)
+def test_asked(name):
+    """
+    What people ask of rotation is answered.
+    """
+    with signed.running(key=None) as cloud:
+        (function,) = (one for one in cloud.world.deployment.functions if one.name == "rotate_keys")
+        outcome = cloud.world.call(function, sample(name))
+
+    assert outcome.error is None
+    assert {"next", "refused"} & outcome.answer.keys()
