@@ -97,7 +97,9 @@ class TestKms:
                 kms.describe_key(KeyId=key["KeyId"])["KeyMetadata"]
                 for key in kms.list_keys()["Keys"]
             ]
-            assert sorted(key["KeyState"] for key in found if key.get("KeyUsage") == "SIGN_VERIFY") == [
+            assert sorted(
+                key["KeyState"] for key in found if key.get("KeyUsage") == "SIGN_VERIFY"
+            ) == [
                 "Enabled",
                 "Enabled",
                 "PendingDeletion",

@@ -303,11 +303,11 @@ class Storm(RuleBasedStateMachine):
             if tick and isinstance(tick.step, rotation.Wait):
                 if self.at_rest():
                     break
-                assert tick.step.until_ms is not None, (tick.step, cloud.steps[-10:])
+                assert tick.step.until_ms is not None, f"{tick} {cloud.steps[-20:]}"
                 cloud.clock.jump_to(tick.step.until_ms / 1000)
             else:
                 cloud.clock.advance(300)
-        assert self.at_rest(), (cloud.states(), cloud.steps[-20:])
+        assert self.at_rest(), f"{tick} {cloud.states()} {cloud.steps[-20:]}"
         signing = cloud.versions()[CURRENT]
         assert signing.key_id in cloud.members()
         assert signing.key_id not in cloud.revoked
