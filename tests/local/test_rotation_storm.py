@@ -289,6 +289,9 @@ class Storm(RuleBasedStateMachine):
         self.foreign = [one for one in self.foreign if one != key_id]
 
     def at_rest(self):
+        signing = self.cloud.versions().get(CURRENT)
+        if signing is None or signing.key_id not in self.cloud.members():
+            return False
         parts = list(self.cloud.states().values())
         return parts.count("signing") == 1 and parts.count("standby") == 1
 
