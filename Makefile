@@ -2,8 +2,8 @@
 # Needs Python 3.11 or newer, make and a package index; all it installs stays under .venv.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo gallery routes doctor dead-letters test check prove bench lock clean \
-	functions-environment demo-environment development-environment
+.PHONY: help demo gallery routes doctor dead-letters keys revoke test check prove bench lock \
+	clean functions-environment demo-environment development-environment
 
 VENV ?= .venv
 # The package cache is shared, so that a package of two environments is fetched once.
@@ -52,6 +52,15 @@ doctor: demo-environment ## Say why CloudFront answered 403 (URL='…' COOKIES='
 	@$(COMMAND) commands.doctor --url "$${URL:?Name the URL, in quotes: URL=…}" \
 		$(if $(COOKIES),--cookies "$$COOKIES") $(if $(IP),--ip "$$IP") \
 		$(if $(PUBLIC_KEY),--public-key "$$PUBLIC_KEY") $(if $(JSON),--json)
+
+keys: demo-environment ## Say what the signing keys are at, and what comes next (STACK=name)
+	@$(COMMAND) commands.keys --stack "$${STACK:?Name the deployed stack with STACK=name}" \
+		$(if $(JSON),--json)
+
+revoke: demo-environment ## Revoke a signing key now (KEY=id STACK=name LEAKED=1 FORCE=1)
+	@$(COMMAND) commands.keys --stack "$${STACK:?Name the deployed stack with STACK=name}" \
+		--revoke "$${KEY:?Name the public key with KEY=id}" \
+		$(if $(LEAKED),--leaked) $(if $(FORCE),--force) $(if $(JSON),--json)
 
 test: functions-environment development-environment ## Run the tests (ARGS=… for pytest)
 	@FUNCTIONS_PYTHON=$(FUNCTIONS_PYTHON) $(DEVELOPMENT_PYTHON) -m pytest -q $(ARGS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -20,11 +20,13 @@ class Stack:
         client: Makes boto3 clients of its account and region, by the service's name.
         parameters: As they were given when it was deployed.
         queue_urls: Of all its queues, by their names in the template.
+        outputs: As the template names them.
     """
 
     client: Callable[[str], Any]
     parameters: Mapping[str, str]
     queue_urls: Mapping[str, str]
+    outputs: Mapping[str, str] = field(default_factory=dict)
 
 
 def deployed(name: str) -> Stack:
@@ -51,4 +53,5 @@ def deployed(name: str) -> Stack:
             for resource in page["StackResourceSummaries"]
             if resource["ResourceType"] == "AWS::SQS::Queue"
         },
+        outputs={told["OutputKey"]: told["OutputValue"] for told in stack.get("Outputs", ())},
     )

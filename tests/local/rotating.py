@@ -266,7 +266,16 @@ class Cloud:
 
 
 @contextmanager
-def running(*, rules=RULES, canary=False, lags=None, quotas=None, seed=0, longest_s=HOUR_S):
+def running(
+    *,
+    rules=RULES,
+    canary=False,
+    lags=None,
+    quotas=None,
+    seed=0,
+    longest_s=HOUR_S,
+    trusted=True,
+):
     """Run it until there is a key group, which a distribution trusts."""
     random, lags = Random(seed), lags or Lags()
     with VirtualClock(START, ticking=False) as clock, mock_aws(), aws.mended(seed=seed):
@@ -279,7 +288,8 @@ def running(*, rules=RULES, canary=False, lags=None, quotas=None, seed=0, longes
             if canary:
                 cloud.desk = replace(cloud.desk, canary_url=CANARY, fetch=cloud.fetch)
             cloud.group_id = ownership.create(cloud.desk, key_group_id="", adopt_foreign=False)
-            distribute(cloud)
+            if trusted:
+                distribute(cloud)
             cloud.container()
             faults.restart()
             yield cloud

@@ -3,6 +3,7 @@
 import pytest
 from samtranslator.yaml_helper import yaml_parse
 
+from cdn import keypairs
 from local.faults import Does, Rule
 from tests.local import signed, suite
 
@@ -95,3 +96,42 @@ def test_signing():
     assert by_kms["Action"] == "kms:Sign"
     assert by_kms["Condition"]
     assert RESOURCES["SignAccessByKms"]["Condition"] == "AccessIsSignedByKms"
+
+
+def test_rotating():
+    """
+    So it is with the function that rotates keys; a role of its own lets it make keys in KMS.
+    """
+    of_kms = set()
+    with signed.running(key=None, parameters={"SigningKeys": "kms"}) as cloud:
+        world = cloud.world
+        (function,) = (one for one in world.deployment.functions if one.name == "rotate_keys")
+        # The stack's own first request for its group is not in the log.
+        world.client("dynamodb").delete_item(
+            TableName=world.outputs["LedgerTable"],
+            Key={"pk": {"S": "signing-keys"}, "sk": {"S": "group"}},
+        )
+        world.custom_resources.send("KeyGroup", "Create", {})
+        for _ in range(60):
+            outcome = world.call(function, {})
+            assert outcome.error is None
+            world.clock.advance(10 * 86_400 if outcome.answer["taken"]["step"] == "Wait" else 300)
+        plan = world.call(function, {"plan": True}).answer
+        (signing,) = (key["key_id"] for key in plan["keys"] if key["state"] == "signing")
+        cloud.trust(keypairs.public_pem(signed.private_key()), "unknown")
+        world.call(function, {"revoke": signing})
+        world.call(function, {})
+        names = {
+            f"{call.service}:{call.operation}"
+            for call in world.faults.calls
+            if call.caller == "rotate_keys"
+        }
+    in_kms = {name for name in names if name.startswith("kms:")}
+    # Only a stack that deletes its group deletes one, and only one that is new makes one.
+    others = {"cloudfront:DeleteKeyGroup", "cloudfront:CreateKeyGroup"}
+
+    for statement in RESOURCES["RotateKeysInKms"]["Properties"]["PolicyDocument"]["Statement"]:
+        of_kms |= set(statement["Action"])
+        assert statement["Condition"]
+    assert in_kms == of_kms - {"kms:TagResource"}
+    assert names - in_kms == allowed_to("rotate_keys") - BY_OTHERS - others

@@ -289,6 +289,9 @@ class Storm(RuleBasedStateMachine):
         self.foreign = [one for one in self.foreign if one != key_id]
 
     def at_rest(self):
+        signing = self.cloud.versions().get(CURRENT)
+        if signing is None or signing.key_id not in self.cloud.members():
+            return False
         parts = list(self.cloud.states().values())
         return parts.count("signing") == 1 and parts.count("standby") == 1
 
@@ -303,11 +306,11 @@ class Storm(RuleBasedStateMachine):
             if tick and isinstance(tick.step, rotation.Wait):
                 if self.at_rest():
                     break
-                assert tick.step.until_ms is not None, (tick.step, cloud.steps[-10:])
+                assert tick.step.until_ms is not None, f"{tick} {cloud.steps[-20:]}"
                 cloud.clock.jump_to(tick.step.until_ms / 1000)
             else:
                 cloud.clock.advance(300)
-        assert self.at_rest(), (cloud.states(), cloud.steps[-20:])
+        assert self.at_rest(), f"{tick} {cloud.states()} {cloud.steps[-20:]}"
         signing = cloud.versions()[CURRENT]
         assert signing.key_id in cloud.members()
         assert signing.key_id not in cloud.revoked

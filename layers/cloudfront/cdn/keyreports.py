@@ -209,7 +209,8 @@ def _state(scene: Scene, label: str, record: Record) -> State:
     if scene.signing is not None and scene.signing.label == label:
         return "signing"
     if scene.standby is not None and scene.standby.label == label:
-        return "standby"
+        # One that somebody took out of the group has to be proven anew.
+        return "standby" if scene.ready else "published"
     if scene.candidate is not None and scene.candidate.label == label:
         if record.proven_ms is not None:
             return "proven"

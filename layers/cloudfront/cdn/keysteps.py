@@ -279,7 +279,7 @@ def _(step: rotation.DeleteKmsKey, desk: Desk, look: Look) -> None:
     # It may be gone already, or about to.
     gone = (client.exceptions.NotFoundException, client.exceptions.KMSInvalidStateException)
     with busy.told(), suppress(*gone):
-        client.schedule_key_deletion(KeyId=step.kms_key)
+        client.schedule_key_deletion(KeyId=step.kms_key.rpartition("/")[2])
     _note(desk, step.name, put={"kms_deleted_ms": look.at_ms}, remove=("kms_key",))
 
 

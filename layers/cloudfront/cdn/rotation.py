@@ -7,7 +7,7 @@ milliseconds.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from cdn.keypairs import HashAlgorithm, Kind
@@ -397,6 +397,7 @@ class Scene:
     rules: Rules
     by_id: Mapping[str, PublicKey]
     by_name: Mapping[str, PublicKey]
+    versions: tuple[Version, ...]
     holder: Version | None
     signing: Version | None
     standby: Version | None
@@ -480,9 +481,10 @@ def scene_of(observed: Observed, group: Group, *, now_ms: int, rules: Rules) -> 
     """Find out which version has which part."""
     by_id = {key.id: key for key in observed.public_keys}
     by_name = {key.name: key for key in observed.public_keys}
+    versions = tuple(_named(version, by_name) for version in observed.versions)
 
     def staged(stage: str) -> Version | None:
-        return next((version for version in observed.versions if stage in version.stages), None)
+        return next((version for version in versions if stage in version.stages), None)
 
     def record(version: Version) -> Record:
         return observed.records.get(version.label) or Record(version.label)
@@ -510,8 +512,26 @@ def scene_of(observed: Observed, group: Group, *, now_ms: int, rules: Rules) -> 
         ):
             candidate = None
     return Scene(
-        observed, group, now_ms, rules, by_id, by_name, holder, signing, standby, candidate
+        observed,
+        group,
+        now_ms,
+        rules,
+        by_id,
+        by_name,
+        versions,
+        holder,
+        signing,
+        standby,
+        candidate,
     )
+
+
+def _named(version: Version, by_name: Mapping[str, PublicKey]) -> Version:
+    """Take the name off a version whose public key was deleted, and published anew since."""
+    key = by_name.get(version.name)
+    if version.form == "key" and key is not None and key.id != version.key_id:
+        return replace(version, name="")
+    return version
 
 
 # ── The rules, the most pressing first ────────────────────────────────────────────────────────────
@@ -529,7 +549,7 @@ def _note_signing(scene: Scene) -> Step | None:
 
 def _note_previous(scene: Scene) -> Step | None:
     """Notice who has signed between two looks: Secrets Manager names who did so last."""
-    for version in scene.observed.versions:
+    for version in scene.versions:
         if (
             PREVIOUS in version.stages
             and version.form == "key"
@@ -596,7 +616,7 @@ def _revoke(scene: Scene) -> Step | None:
             continue
         if not signs or replaceable:
             return Exclude(label, key_id)
-    for version in scene.observed.versions:
+    for version in scene.versions:
         if (
             STANDBY in version.stages
             and version.form == "key"

@@ -3,7 +3,7 @@
 import pytest
 
 from cdn import keygroups, keypairs
-from cdn.errors import NotServedError
+from cdn.errors import NotServedError, TryAgainError
 
 BEHAVIOR = {
     "TargetOriginId": "site",
@@ -77,3 +77,88 @@ class TestGuardOf:
         """
         with pytest.raises(NotServedError):
             keygroups.guard_of(account.client, f"https://{host}/a.jpg")
+
+
+def seen(account, group_id):
+    group = keygroups.read(account.client, group_id)
+    assert group is not None
+    return group
+
+
+class TestGroups:
+    def test_replace(self, account, guarded):
+        """
+        A group is replaced as it was seen, and keeps its name and comment.
+        """
+        _, group_id, ids, _ = guarded
+        group = seen(account, group_id)
+
+        keygroups.replace(account.client, group, key_ids=ids)
+
+        now = seen(account, group_id)
+        assert (now.name, now.comment, now.key_ids) == (group.name, group.comment, tuple(ids))
+
+    def test_outrun(self, account, guarded):
+        """
+        One that has changed since is not written over.
+        """
+        _, group_id, ids, _ = guarded
+        group = seen(account, group_id)
+        keygroups.replace(account.client, group, key_ids=ids)
+
+        with pytest.raises(TryAgainError, match="PreconditionFailed"):
+            keygroups.replace(account.client, group, key_ids=[ids[1]])
+
+    def test_nothing_to_write(self, account, guarded):
+        """
+        What is true already is not written.
+        """
+        group_id = guarded[1]
+        group = seen(account, group_id)
+        account.heard()
+
+        keygroups.replace(account.client, group, key_ids=group.key_ids)
+
+        assert account.heard() == []
+
+    def test_gone(self, account, guarded):
+        """
+        A group that does not exist is none, and not an error.
+        """
+        assert keygroups.read(account.client, "gone") is None
+
+    def test_create_once(self, account, guarded):
+        """
+        A group of a name is made once.
+        """
+        _, _, ids, _ = guarded
+        made = {
+            keygroups.create(account.client, name="one", key_ids=ids[:1], comment="")
+            for _ in range(2)
+        }
+
+        assert len(made) == 1
+        assert {group.name for group in keygroups.listed(account.client)} == {"viewers", "one"}
+
+    def test_in_use(self, account, guarded):
+        """
+        A group that a distribution trusts is not deleted.
+        """
+        _, group_id, _, _ = guarded
+
+        with pytest.raises(TryAgainError, match="ResourceInUse"):
+            keygroups.delete(account.client, seen(account, group_id))
+
+
+class TestTrusting:
+    def test_all(self, account, guarded):
+        """
+        Every distribution that trusts the group is told, with what CloudFront lists for it.
+        """
+        made, group_id, ids, _ = guarded
+        account.update(made, Enabled=False)
+
+        (trust,) = keygroups.trusting(account.client, group_id)
+
+        assert (trust.distribution_id, trust.enabled) == (made, False)
+        assert trust.key_ids == {ids[0]}

@@ -1,0 +1,86 @@
+"""People see what keys are at, and revoke one, by calling the deployed function."""
+
+import io
+import json
+
+import pytest
+
+from commands import keys
+from tests.local import signed
+
+
+class Lambda:
+    """Calls the functions of a stack as Lambda's Invoke does."""
+
+    def __init__(self, world):
+        self.world = world
+
+    def invoke(self, *, FunctionName, Payload):  # noqa: N803  # boto3's names
+        (function,) = (
+            one for one in self.world.deployment.functions if one.physical_name == FunctionName
+        )
+        outcome = self.world.call(function, json.loads(Payload))
+        said = outcome.answer if outcome.error is None else {"errorMessage": outcome.error}
+        failed = {} if outcome.error is None else {"FunctionError": "Unhandled"}
+        return {"Payload": io.BytesIO(json.dumps(said).encode()), **failed}
+
+
+@pytest.fixture
+def cloud():
+    with signed.running(key=None) as cloud:
+        cloud.world.run(limit_s=25 * 3_600)
+        yield cloud
+
+
+def ask(cloud, question):
+    world = cloud.world
+    return keys.ask(Lambda(world), world.outputs["RotateKeysName"], question)
+
+
+def shown(told):
+    lines = []
+    keys.show(told, lambda line: lines.append(line if isinstance(line, str) else "table"))
+    return lines
+
+
+def test_plan(cloud):
+    """
+    The plan is shown as a table, with what comes next.
+    """
+    lines = shown(ask(cloud, {"plan": True}))
+
+    assert lines[0] == "table"
+    assert lines[1].startswith("Next: step ")
+
+
+def test_refused(cloud):
+    """
+    What is refused is said with its reason.
+    """
+    (line,) = shown(ask(cloud, {"revoke": "KNOWN"}))
+
+    assert line == "Nothing was done: nothing is known of a key KNOWN"
+
+
+def test_revoked(cloud):
+    """
+    What was revoked is said with what it means for links.
+    """
+    signing = next(k for k in ask(cloud, {"plan": True})["keys"] if k["state"] == "signing")
+
+    lines = shown(ask(cloud, {"revoke": signing["key_id"], "force": True}))
+
+    assert lines[0].startswith(f"Revoked: {signing['key_id']}. Signing now: K")
+    assert cloud.distribution_id in lines[-2]
+
+
+def test_failed(cloud):
+    """
+    A function that fails is told as that.
+    """
+    cloud.world.client("secretsmanager").delete_secret(
+        SecretId=cloud.world.outputs["SigningSecretArn"], ForceDeleteWithoutRecovery=True
+    )
+
+    with pytest.raises(keys.FailedError, match="function failed"):
+        ask(cloud, {"plan": True})
