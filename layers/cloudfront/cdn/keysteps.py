@@ -96,7 +96,7 @@ def take(step: Step, desk: Desk, look: Look) -> None:
         UnavailableError: KMS refuses.
         KeyMaterialError: A version of the secret is none any more.
     """
-    raise NotImplementedError(type(step).__name__)
+    raise TypeError(f"no step of rotation: {step}, for {desk.stack} at {look.at_ms}")
 
 
 @take.register
