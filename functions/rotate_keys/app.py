@@ -17,6 +17,7 @@ from cdn import (
     clients,
     grants,
     keeping,
+    keypairs,
     keyreports,
     keyrotation,
     ownership,
@@ -161,5 +162,6 @@ def _desk(told: RotateKeysSettings) -> Desk:
         stack=told.stack,
         canary_url=told.canary_url,
         fetch=canary.fetch,
+        generate=keypairs.generate,
         now=time.time,
     )

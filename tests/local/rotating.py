@@ -5,13 +5,26 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
+from itertools import count
 from random import Random
 from typing import Any
 from urllib.parse import urlsplit
 
+from cryptography.hazmat.primitives.asymmetric import ec
 from moto import mock_aws
 
-from cdn import access, grants, keyreports, keyrotation, keysteps, kms, ownership, rotation, secrets
+from cdn import (
+    access,
+    grants,
+    keypairs,
+    keyreports,
+    keyrotation,
+    keysteps,
+    kms,
+    ownership,
+    rotation,
+    secrets,
+)
 from cdn.announcements import Audience
 from cdn.errors import KeyMaterialError, TryAgainError, UnavailableError
 from cdn.keeping import SECRET_MAX_AGE_S, Kept
@@ -244,7 +257,7 @@ class Cloud:
 
         *until* may say that it shall go on all the same; *before* is called before each.
         """
-        for count in range(most):
+        for ticks in range(most):
             if before:
                 before()
             tick = self.tick()
@@ -253,7 +266,7 @@ class Cloud:
             assert self.look() == [], self.steps[-20:]
             if tick and isinstance(tick.step, rotation.Wait):
                 if until is None or until(tick):
-                    return count
+                    return ticks
                 if tick.step.until_ms is None:
                     break
                 self.clock.jump_to(tick.step.until_ms / 1000)
@@ -284,7 +297,9 @@ def running(
         with inprocess.connected(faults=faults, cloudfront=cloudfront, clock=clock):
             _provide(longest_s)
             edge = Edge(cloudfront, origin=_shows, now=clock.now)
-            cloud = Cloud(_desk(rules, clock), clock, faults, cloudfront, edge, lags.key_group_s)
+            cloud = Cloud(
+                _desk(rules, clock, seed), clock, faults, cloudfront, edge, lags.key_group_s
+            )
             if canary:
                 cloud.desk = replace(cloud.desk, canary_url=CANARY, fetch=cloud.fetch)
             cloud.group_id = ownership.create(cloud.desk, key_group_id="", adopt_foreign=False)
@@ -312,7 +327,7 @@ def audience():
     return replace(_audience(), topic_arn=topic)
 
 
-def _desk(rules, clock):
+def _desk(rules, clock, seed):
     client = inprocess.client
     return Desk(
         ledger=Ledger(client("dynamodb"), "ledger"),
@@ -326,8 +341,26 @@ def _desk(rules, clock):
         stack="stack",
         canary_url=None,
         fetch=lambda _url: 0,
+        generate=_keys(seed),
         now=clock.now,
     )
+
+
+def foreign_key(number):
+    """Make a key of somebody else's."""
+    return ec.derive_private_key(10**9 + number, ec.SECP256R1())
+
+
+def _keys(seed):
+    """Make keys, the same with the same *seed*."""
+    numbers = count(1 + seed * 1_000)
+
+    def generate(kind):
+        if kind == "RSA-2048":
+            return keypairs.generate(kind)
+        return ec.derive_private_key(next(numbers), ec.SECP256R1())
+
+    return generate
 
 
 def _provide(longest_s):

@@ -6,10 +6,10 @@ from datetime import datetime
 
 import pytest
 
-from cdn import keypairs, ownership, revocation
+from cdn import keypairs, keyrotation, ownership, revocation
 from cdn.errors import KeyGroupError
 from local.custom_resources import CustomResourceError
-from local.faults import Does, Rule
+from local.faults import Crash, Does, Rule
 from tests.local import rotating, signed
 from tests.secrecy import leaks
 
@@ -242,6 +242,51 @@ class TestAnnounced:
         assert told.count(f"signing-keys/unknown-key/{key_id}") == 1
         found = cloud.world.client("cloudfront").get_key_group(Id=group)
         assert key_id in found["KeyGroup"]["KeyGroupConfig"]["Items"]
+
+    def test_died(self):
+        """
+        Whoever dies between announcing and noting it announces it again, under the same id.
+        """
+        with rotating.running() as cloud:
+            cloud.settle(most=60, until=lambda _: "signing" in cloud.states().values())
+            audience = rotating.audience()
+            died = Rule(does=Does.CRASH_BEFORE, operation="UpdateItem", times=None)
+            cloud.faults.rules.append(died)
+            with pytest.raises(Crash):
+                keyrotation.announce(cloud.desk, audience, cloud.observe())
+            cloud.faults.rules.clear()
+
+            told = keyrotation.announce(cloud.desk, audience, cloud.observe())
+            again = keyrotation.announce(cloud.desk, audience, cloud.observe())
+
+            (activated,) = told
+            assert activated.startswith("signing-key/stack-us-east-1-")
+            assert again == []
+
+    def test_over(self):
+        """
+        What is over is forgotten, so that it is announced when it comes again.
+        """
+        with rotating.running() as cloud:
+            audience = rotating.audience()
+            pem = keypairs.public_pem(signed.private_key())
+            config = {"CallerReference": "x", "Name": "x", "EncodedKey": pem}
+            made = cloud.call("CreatePublicKey", PublicKeyConfig=config)["PublicKey"]["Id"]
+            own = cloud.members()
+
+            told = []
+            for members in ([*own, made], own, [*own, made]):
+                found = cloud.call("GetKeyGroup", Id=cloud.group_id)
+                wanted = found["KeyGroup"]["KeyGroupConfig"] | {"Items": members}
+                cloud.call(
+                    "UpdateKeyGroup",
+                    Id=cloud.group_id,
+                    IfMatch=found["ETag"],
+                    KeyGroupConfig=wanted,
+                )
+                told += keyrotation.announce(cloud.desk, audience, cloud.observe())
+
+            assert told == [f"signing-keys/unknown-key/{made}"] * 2
 
 
 class TestGroup:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from mypy_boto3_kms import KMSClient
     from mypy_boto3_ssm import SSMClient
 
-    from cdn.keypairs import Kind, Signer
+    from cdn.keypairs import Kind, PrivateKey, Signer
     from cdn.ledger import Ledger
     from cdn.rotation import Observed, Rules, Step
     from cdn.secretversions import Secret
@@ -58,6 +58,7 @@ class Desk:
         canary_url: An https URL that opens with a signature alone, through a distribution that
             trusts the group; None for no such trial.
         fetch: Asks for a URL on a new connection, and tells the status, or 0.
+        generate: Makes a new private key; see `keypairs.generate`.
     """
 
     ledger: Ledger
@@ -71,6 +72,7 @@ class Desk:
     stack: str
     canary_url: str | None
     fetch: Callable[[str], int]
+    generate: Callable[[Kind], PrivateKey]
     now: Callable[[], float]
 
     def now_ms(self) -> int:
@@ -117,7 +119,7 @@ def mint(desk: Desk, *, now_ms: int) -> None:
         told["kms_key"], pem = _mint_in_kms(desk)
         secret = {"kms_key": told["kms_key"], "kind": rules.kind}
     else:
-        private_key = keypairs.generate(rules.kind)
+        private_key = desk.generate(rules.kind)
         pem = keypairs.public_pem(private_key)
         secret = {
             "private_key": keypairs.private_pem(private_key),

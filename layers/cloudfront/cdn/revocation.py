@@ -43,7 +43,8 @@ def revoke(desk: Desk, *, key_id: str, secret_leaked: bool, force: bool) -> Revo
     Revoke *key_id*; asking again does no harm, and sees to what is left.
 
     Args:
-        secret_leaked: Whether all keys in the secret may be known: the standby is revoked, too.
+        secret_leaked: Whether the secret may be known to others: whatever key it has or had is
+            revoked, too.
         force: Whether to do it where no proven key is left. A new one then signs as soon as
             CloudFront lists it.
 
@@ -83,10 +84,13 @@ def revoke(desk: Desk, *, key_id: str, secret_leaked: bool, force: bool) -> Revo
 def _doomed(scene: Scene, key_id: str, *, secret_leaked: bool) -> Mapping[str, str]:
     """Name the keys to revoke, with their ids."""
     doomed = {scene.label(key_id): key_id} if key_id in scene.by_id else {}
-    for version in (scene.signing, scene.standby, scene.candidate):
-        if version and (secret_leaked or scene.key_id(version) == key_id):
+    for version in scene.versions:
+        leaked = secret_leaked and version.form in {"minted", "key"}
+        if leaked or (key_id and scene.key_id(version) == key_id):
             doomed[version.label] = scene.key_id(version)
-    return doomed
+    # Their private halves were in the secret once, and Secrets Manager may have them still.
+    draining = [key for key in scene.ours() if secret_leaked and scene.in_group(key.id)]
+    return doomed | {key.name: key.id for key in draining}
 
 
 def _follow(desk: Desk, doomed: Mapping[str, str]) -> Observed:
