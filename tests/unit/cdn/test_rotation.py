@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import inspect
 import re
 from typing import Any
 
@@ -165,8 +166,9 @@ def spelled(step):
     return " ".join(filter(None, [words, told.get("what"), whom]))
 
 
-TABLE = rotation.decide.__doc__ or ""
-ROWS = re.findall(r"^\s+\| (.*?)\s+\| (.*?)\s+\|$", TABLE, re.MULTILINE)[1:]
+# Python 3.13 takes the indentation off by itself.
+TABLE = inspect.cleandoc(rotation.decide.__doc__ or "")
+ROWS = re.findall(r"^\| (.*?)\s+\| (.*?)\s+\|$", TABLE, re.MULTILINE)[1:]
 
 
 class TestTable:
