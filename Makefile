@@ -63,7 +63,8 @@ revoke: demo-environment ## Revoke a signing key now (KEY=id STACK=name LEAKED=1
 		$(if $(LEAKED),--leaked) $(if $(FORCE),--force) $(if $(JSON),--json)
 
 test: functions-environment development-environment ## Run the tests (ARGS=… for pytest)
-	@FUNCTIONS_PYTHON=$(FUNCTIONS_PYTHON) $(DEVELOPMENT_PYTHON) -m pytest -q $(ARGS)
+	@FUNCTIONS_PYTHON=$(FUNCTIONS_PYTHON) $(DEVELOPMENT_PYTHON) -m pytest -q \
+		--numprocesses auto --dist loadfile $(ARGS)
 
 check: development-environment ## Lint, types, import rules, template
 	@echo 'check: lint (ruff check)'

@@ -84,13 +84,9 @@ class TestCrash:
                 assert end == expected
                 assert crashes == 1
 
+    @pytest.mark.prove
     @pytest.mark.parametrize(
-        "function",
-        [
-            "notice_upload",
-            pytest.param("send_invalidations", marks=pytest.mark.prove),
-            "watch_deployment",
-        ],
+        "function", ["notice_upload", "send_invalidations", "watch_deployment"]
     )
     def test_badly_delivered(self, function, subtests):
         """
