@@ -109,7 +109,7 @@ class Storm(RuleBasedStateMachine):
             if version.form == "key":
                 self.known[version.id] = version.key_id
 
-    @rule(runs=st.integers(1, 12), jumps=st.booleans())
+    @rule(runs=st.integers(1, 6), jumps=st.booleans())
     def tick(self, runs, jumps):
         """Rotation runs on and on, and may jump over what it waits for; links are given out."""
         for _ in range(runs):
