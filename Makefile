@@ -79,8 +79,11 @@ check: development-environment ## Lint, types, import rules, template
 	@$(DEVELOPMENT)/cfn-lint template.yaml
 	@echo 'check: all well'
 
+# What is measured is measured alone.
 prove: functions-environment development-environment ## Run the long tests
-	@FUNCTIONS_PYTHON=$(FUNCTIONS_PYTHON) $(DEVELOPMENT_PYTHON) -m pytest -q -m prove $(ARGS)
+	@FUNCTIONS_PYTHON=$(FUNCTIONS_PYTHON) $(DEVELOPMENT_PYTHON) -m pytest -q -m prove \
+		--numprocesses auto --dist worksteal --ignore=tests/benchmarks $(ARGS)
+	@$(DEVELOPMENT_PYTHON) -m pytest -q -m prove tests/benchmarks
 
 bench: functions-environment development-environment ## Measure signing, as ratios, into bench.json
 	@FUNCTIONS_PYTHON=$(FUNCTIONS_PYTHON) PYTHONPATH=.:layers/cloudfront \
