@@ -81,15 +81,14 @@ class TestCrash:
         assert {call.operation for _, call in made} == {*crashed}
 
     @pytest.mark.prove
-    @pytest.mark.parametrize("does", [Does.CRASH_BEFORE, Does.CRASH_AFTER])
-    def test_every(self, does, subtests):
+    def test_every(self, subtests):
         """
-        So it is with every call alone.
+        So it is with every call alone: dying before the next one leaves AWS the same.
         """
         _, made, _ = live()
         for step, call in made:
             with subtests.test(step=step, call=f"{call.number} {call.operation}"):
-                rule = Rule(does=does, caller=rotating.CALLER, nth=call.number)
+                rule = Rule(does=Does.CRASH_AFTER, caller=rotating.CALLER, nth=call.number)
                 end, again, _ = live(rule)
 
                 assert end == EXPECTED
