@@ -54,6 +54,12 @@ def states(cloud):
     return {key["state"] for key in ask(cloud, {"plan": True})["keys"]}
 
 
+def key_in(cloud, state):
+    """Tell the id of the one key that is in *state*."""
+    (key,) = (key for key in ask(cloud, {"plan": True})["keys"] if key["state"] == state)
+    return key["key_id"]
+
+
 class TestFirstKey:
     def test_by_schedule(self, cloud):
         """
@@ -200,6 +206,35 @@ class TestRevoke:
         Whoever asks in another form is told how to, and nothing is done.
         """
         assert "refused" in ask(cloud, event)
+
+
+class TestEdited:
+    def test_standby_removed(self, cloud):
+        """
+        A standby that somebody took out of the group is put back, and is none until proven again.
+        """
+        ready(cloud)
+        client = cloud.world.client("cloudfront")
+        found = client.get_key_group(Id=cloud.key_group_id)
+        config = found["KeyGroup"]["KeyGroupConfig"]
+        standby = key_in(cloud, "standby")
+        remaining = [one for one in config["Items"] if one != standby]
+        client.update_key_group(
+            Id=cloud.key_group_id,
+            IfMatch=found["ETag"],
+            KeyGroupConfig=config | {"Items": remaining},
+        )
+
+        def members():
+            group = client.get_key_group(Id=cloud.key_group_id)["KeyGroup"]
+            return group["KeyGroupConfig"]["Items"]
+
+        proceed(cloud, until=lambda _: standby in members())
+        included_s = cloud.world.clock.now()
+        assert "standby" not in states(cloud)
+        ready(cloud)
+        assert key_in(cloud, "standby") == standby
+        assert cloud.world.clock.now() - included_s >= 24 * 3_600
 
 
 class TestPlan:
