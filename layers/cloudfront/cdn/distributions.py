@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from cdn import busy, routes
+from cdn import busy, paging, routes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -67,19 +67,12 @@ def _serves_s3(summary: Mapping[str, Any], access_points: Mapping[str, str]) -> 
 
 
 def _policies_with_queries(client: CloudFrontClient) -> Iterator[str]:
-    request: dict[str, Any] = {}
-    while True:
-        # botocore has no paginator for this list.
-        listed = client.list_cache_policies(**request)["CachePolicyList"]
-        for item in listed.get("Items", ()):
-            config = item["CachePolicy"]["CachePolicyConfig"]
-            in_key = config.get("ParametersInCacheKeyAndForwardedToOrigin", {})
-            behavior = in_key.get("QueryStringsConfig", {}).get("QueryStringBehavior", "none")
-            if behavior != "none":
-                yield item["CachePolicy"]["Id"]
-        if not listed.get("NextMarker"):
-            return
-        request["Marker"] = listed["NextMarker"]
+    for item in paging.items(client.list_cache_policies, "CachePolicyList"):
+        config = item["CachePolicy"]["CachePolicyConfig"]
+        in_key = config.get("ParametersInCacheKeyAndForwardedToOrigin", {})
+        behavior = in_key.get("QueryStringsConfig", {}).get("QueryStringBehavior", "none")
+        if behavior != "none":
+            yield item["CachePolicy"]["Id"]
 
 
 def config(client: CloudFrontClient, distribution_id: str) -> tuple[str, dict[str, Any]] | None:

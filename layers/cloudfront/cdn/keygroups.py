@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cdn import busy, distributions, publickeys, routes, urls
+from cdn import busy, distributions, paging, publickeys, routes, urls
 from cdn.errors import NotServedError
 from cdn.rotation import Group
 
@@ -121,16 +121,11 @@ def listed(client: CloudFrontClient) -> list[Group]:
     Raises:
         TryAgainError: CloudFront is busy.
     """
-    found: list[Group] = []
-    request: dict[str, Any] = {}
-    while True:
-        # botocore has no paginator for this list.
-        with busy.told():
-            page = client.list_key_groups(**request)["KeyGroupList"]
-        found += [_group(one["KeyGroup"], "") for one in page.get("Items", ())]
-        if not page.get("NextMarker"):
-            return found
-        request["Marker"] = page["NextMarker"]
+    with busy.told():
+        return [
+            _group(one["KeyGroup"], "")
+            for one in paging.items(client.list_key_groups, "KeyGroupList")
+        ]
 
 
 def create(client: CloudFrontClient, *, name: str, key_ids: Sequence[str], comment: str) -> str:
@@ -184,23 +179,17 @@ def trusting(client: CloudFrontClient, group_id: str) -> list[Trust]:
     Raises:
         TryAgainError: CloudFront is busy, or the group is gone.
     """
+    with busy.told("NoSuchResource"):
+        distribution_ids = list(
+            paging.items(
+                client.list_distributions_by_key_group, "DistributionIdList", KeyGroupId=group_id
+            )
+        )
     return [
         trust
-        for distribution_id in _trusting(client, group_id)
+        for distribution_id in distribution_ids
         if (trust := _trust(client, distribution_id, group_id)) is not None
     ]
-
-
-def _trusting(client: CloudFrontClient, group_id: str) -> Iterator[str]:
-    request: dict[str, Any] = {"KeyGroupId": group_id}
-    while True:
-        # botocore has no paginator for this list.
-        with busy.told("NoSuchResource"):
-            page = client.list_distributions_by_key_group(**request)["DistributionIdList"]
-        yield from page.get("Items", ())
-        if not page.get("NextMarker"):
-            return
-        request["Marker"] = page["NextMarker"]
 
 
 def _trust(client: CloudFrontClient, distribution_id: str, group_id: str) -> Trust | None:
