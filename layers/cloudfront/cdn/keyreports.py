@@ -69,7 +69,7 @@ def concerns(observed: Observed, *, now_ms: int, rules: Rules) -> Iterator[Repor
     yield from _of_signing(scene)
     yield from _of_members(scene)
     yield from _of_proofs(scene)
-    if not scene.room and (scene.standby is None or _overdue(scene)):
+    if not scene.room and (scene.standby is None or scene.is_due):
         yield _concern(
             "no-room",
             f"The key group has {len(scene.group.key_ids)} of {rules.most_in_group} public keys, "
@@ -148,13 +148,6 @@ def _of_proofs(scene: Scene) -> Iterator[Report]:
                 f"The key {record.name} cannot be used yet: {record.trouble}.",
                 key_id=record.key_id,
             )
-
-
-def _overdue(scene: Scene) -> bool:
-    if scene.signing is None:
-        return False
-    promoted_ms = scene.record(scene.signing.label).promoted_ms or 0
-    return scene.now_ms >= promoted_ms + scene.rules.period_s * 1000
 
 
 def _concern(about: str, sentence: str, **facts: str) -> Report:

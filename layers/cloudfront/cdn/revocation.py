@@ -77,7 +77,7 @@ def revoke(desk: Desk, *, key_id: str, secret_leaked: bool, force: bool) -> Revo
             (v.key_id for v in seen.versions if rotation.CURRENT in v.stages and v.key_id), ""
         ),
         distribution_ids=tuple(sorted(one.distribution_id for one in trusts)),
-        last_link_until_s=max(_last_link_ms(scene, name) for name in doomed) // 1000,
+        last_link_until_s=max(scene.last_link_ms(scene.record(name)) for name in doomed) // 1000,
     )
 
 
@@ -106,11 +106,3 @@ def _done(observed: Observed, doomed: Mapping[str, str]) -> bool:
     trusted = observed.group.key_ids if observed.group else ()
     signs = {v.label for v in observed.versions if {rotation.CURRENT, rotation.STANDBY} & v.stages}
     return not ({*trusted} & {*doomed.values()} or signs & doomed.keys())
-
-
-def _last_link_ms(scene: Scene, name: str) -> int:
-    record = scene.record(name)
-    rules = scene.rules
-    longest_s = rules.longest_s if record.longest_s is None else record.longest_s
-    since_ms = record.inactive_ms or scene.now_ms
-    return since_ms + (rules.secret_max_age_s + rules.signer_timeout_s + longest_s) * 1000

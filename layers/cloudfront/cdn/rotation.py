@@ -150,6 +150,11 @@ class Rules:
     most_in_group: int = 5
     most_in_account: int = 10
 
+    @property
+    def late_ms(self) -> int:
+        """For how long what was replaced may still sign, or be signed by."""
+        return (self.secret_max_age_s + self.signer_timeout_s) * 1000
+
 
 # ── What is to be done ────────────────────────────────────────────────────────────────────────────
 
@@ -439,12 +444,32 @@ class Scene:
         return self.signing is not None and self.record(self.signing.label).forced_ms is not None
 
     @property
+    def room_in_group(self) -> bool:
+        """Whether one more public key fits into the group."""
+        return len(self.group.key_ids) < self.rules.most_in_group
+
+    @property
+    def room_in_account(self) -> bool:
+        """Whether one more public key fits into the account."""
+        return len(self.observed.public_keys) < self.rules.most_in_account
+
+    @property
     def room(self) -> bool:
         """Whether one more public key fits into the account and the group."""
-        return (
-            len(self.group.key_ids) < self.rules.most_in_group
-            and len(self.observed.public_keys) < self.rules.most_in_account
-        )
+        return self.room_in_group and self.room_in_account
+
+    @property
+    def due_ms(self) -> int | None:
+        """When the key that signs has signed for long enough; None where none signs."""
+        if self.signing is None:
+            return None
+        promoted_ms = self.record(self.signing.label).promoted_ms or 0
+        return promoted_ms + self.rules.period_s * 1000
+
+    @property
+    def is_due(self) -> bool:
+        """Whether the key that signs has signed for long enough."""
+        return self.due_ms is not None and self.now_ms >= self.due_ms
 
     @property
     def ready(self) -> Version | None:
@@ -467,10 +492,19 @@ class Scene:
         """Tell when the last link that the key can have signed has expired."""
         if record.inactive_ms is None:
             return None
-        rules = self.rules
-        longest_s = rules.longest_s if record.longest_s is None else record.longest_s
-        slack_s = rules.secret_max_age_s + rules.signer_timeout_s + rules.skew_s
-        return record.inactive_ms + (slack_s + longest_s) * 1000
+        return self.last_link_ms(record) + self.rules.skew_s * 1000
+
+    def last_link_ms(self, record: Record) -> int:
+        """Tell until when links may live that the key has signed, or would have until now."""
+        longest_s = self.rules.longest_s if record.longest_s is None else record.longest_s
+        since_ms = self.now_ms if record.inactive_ms is None else record.inactive_ms
+        return since_ms + self.rules.late_ms + longest_s * 1000
+
+    def held_ms(self, record: Record) -> int | None:
+        """Tell when the key was in the group for long enough to be proven; None once it is."""
+        if record.included_ms is None or record.proven_ms is not None:
+            return None
+        return record.included_ms + self.rules.hold_s * 1000
 
     def is_drained(self, record: Record) -> bool:
         drained_ms = self.drained_ms(record)
@@ -575,8 +609,7 @@ def _note_members(scene: Scene) -> Step | None:
 
 
 def _note_ceilings(scene: Scene) -> Step | None:
-    rules = scene.rules
-    late_ms = (rules.secret_max_age_s + rules.signer_timeout_s) * 1000
+    late_ms = scene.rules.late_ms
     for label, record in sorted(scene.observed.records.items()):
         signs = scene.signing is not None and scene.signing.label == label
         if record.deleted_ms is not None or not (signs or record.inactive_ms is not None):
@@ -597,8 +630,7 @@ def _rescue(scene: Scene) -> Step | None:
     if signing is None or scene.in_group(signing.key_id):
         return None
     if scene.record(signing.label).revoked_ms is None and signing.key_id in scene.by_id:
-        full = len(scene.group.key_ids) >= scene.rules.most_in_group
-        return None if full else Include(signing.label, signing.key_id)
+        return _inclusion(scene, signing.label, signing.key_id)
     return _promotion(scene, ready)
 
 
@@ -632,8 +664,7 @@ def _keep_standby(scene: Scene) -> Step | None:
     if standby is None:
         return None
     if not scene.in_group(standby.key_id):
-        full = len(scene.group.key_ids) >= scene.rules.most_in_group
-        return None if full else Include(standby.label, standby.key_id)
+        return _inclusion(scene, standby.label, standby.key_id)
     return _proof(scene, standby, standby.key_id)
 
 
@@ -644,14 +675,8 @@ def _promote(scene: Scene) -> Step | None:
     if signing is None:
         return _promotion(scene, ready)
     # Where there is no room for the next standby, there would be none to revoke to.
-    return _promotion(scene, ready) if _due(scene, signing, ready) and scene.room else None
-
-
-def _due(scene: Scene, signing: Version, ready: Version) -> bool:
-    promoted_ms = scene.record(signing.label).promoted_ms or 0
-    if scene.now_ms >= promoted_ms + scene.rules.period_s * 1000:
-        return True
-    return scene.fits(ready) and not scene.fits(signing)
+    due = scene.is_due or (scene.fits(ready) and not scene.fits(signing))
+    return _promotion(scene, ready) if due and scene.room else None
 
 
 def _prepare(scene: Scene) -> Step | None:
@@ -663,11 +688,9 @@ def _prepare(scene: Scene) -> Step | None:
         return Mint() if scene.room or scene.urgent else None
     key_id = scene.key_id(candidate)
     if not key_id:
-        full = len(scene.observed.public_keys) >= scene.rules.most_in_account
-        return None if full else Publish(candidate.name, candidate.id)
+        return Publish(candidate.name, candidate.id) if scene.room_in_account else None
     if not scene.in_group(key_id):
-        full = len(scene.group.key_ids) >= scene.rules.most_in_group
-        return None if full else Include(candidate.name, key_id)
+        return _inclusion(scene, candidate.name, key_id)
     if scene.record(candidate.name).proven_ms is None:
         return _proof(scene, candidate, key_id)
     return Store(candidate.name, key_id, candidate.id)
@@ -702,6 +725,10 @@ def _clean(scene: Scene) -> Step | None:
     return None
 
 
+def _inclusion(scene: Scene, label: str, key_id: str) -> Step | None:
+    return Include(label, key_id) if scene.room_in_group else None
+
+
 def _promotion(scene: Scene, version: Version | None) -> Step | None:
     if version is None:
         return None
@@ -709,11 +736,10 @@ def _promotion(scene: Scene, version: Version | None) -> Step | None:
 
 
 def _proof(scene: Scene, version: Version, key_id: str) -> Step | None:
-    record = scene.record(version.label)
-    if record.proven_ms is not None or record.included_ms is None:
+    held_ms = scene.held_ms(scene.record(version.label))
+    if held_ms is None or not (scene.urgent or scene.now_ms >= held_ms):
         return None
-    held = scene.now_ms >= record.included_ms + scene.rules.hold_s * 1000
-    return Prove(version.label, key_id, version.id) if held or scene.urgent else None
+    return Prove(version.label, key_id, version.id)
 
 
 _RULES: tuple[Callable[[Scene], Step | None], ...] = (
@@ -732,21 +758,19 @@ _RULES: tuple[Callable[[Scene], Step | None], ...] = (
 
 def _wait(scene: Scene) -> Wait:
     """Tell the first moment at which any of the rules will find something to do by itself."""
-    rules, now_ms = scene.rules, scene.now_ms
     moments: list[tuple[int, str]] = []
-    if scene.signing is not None:
-        promoted_ms = scene.record(scene.signing.label).promoted_ms or 0
-        moments.append((promoted_ms + rules.period_s * 1000, "the next rotation is due then"))
-    for version in (scene.standby, scene.candidate):
-        record = scene.record(version.label) if version else None
-        if record and record.included_ms is not None and record.proven_ms is None:
-            moments.append((record.included_ms + rules.hold_s * 1000, f"{record.name} is on hold"))
+    if scene.due_ms is not None:
+        moments.append((scene.due_ms, "the next rotation is due then"))
+    for version in filter(None, (scene.standby, scene.candidate)):
+        held_ms = scene.held_ms(scene.record(version.label))
+        if held_ms is not None:
+            moments.append((held_ms, f"{version.label} is on hold"))
     parts = scene.parts()
     for key in scene.ours():
         drained_ms = scene.drained_ms(scene.record(key.name))
         if key.id not in parts and drained_ms is not None:
             moments.append((drained_ms, f"{key.name} is draining"))
-    coming = [moment for moment in moments if moment[0] > now_ms]
+    coming = [moment for moment in moments if moment[0] > scene.now_ms]
     if not coming:
         return Wait(None, "nothing happens by itself")
     return Wait(*min(coming))
