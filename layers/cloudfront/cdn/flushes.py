@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from cdn import changes, commitments, ledger, pushback, watches
+from cdn import busy, changes, commitments, ledger, pushback, watches
 from cdn.errors import GivenUpError, TryAgainError
 from cdn.ledger import FLUSH, of_bucket
 
@@ -96,26 +96,20 @@ def step(desk: Desk, pace: Pace, bucket: str) -> int | None:
 
 def _step(desk: Desk, pace: Pace, bucket: str, held: Row) -> int | None:
     try:
-        if _work(desk, bucket, held) and _end(desk, bucket, held):
-            return None
+        with busy.told():
+            if _work(desk, bucket, held) and _end(desk, bucket, held):
+                return None
     except TryAgainError as exc:
         return _come_back_later(desk, bucket, held, exc)
     except ClientError as exc:
-        return _bear(desk, bucket, held, exc)
-    return _start_over(desk, pace, bucket, held)
-
-
-def _bear(desk: Desk, bucket: str, held: Row, refusal: ClientError) -> int:
-    """Come back later from a refusal that passes; note one that was not expected, and raise."""
-    code = pushback.code(refusal.response)
-    if pushback.passes(refusal.response):
-        again = TryAgainError(refusal.operation_name, code)
-        return _come_back_later(desk, bucket, held, again)
-    if held.get("errors", 0) + 1 >= _MOST_ERRORS:
+        # What passes by itself was told as TryAgainError.
+        if held.get("errors", 0) + 1 < _MOST_ERRORS:
+            _note_error(desk, bucket, held)
+            raise
+        code = pushback.code(exc.response)
         _set_aside(desk, bucket, held, code)
-        raise GivenUpError(f"the flush of bucket {bucket}", code) from refusal
-    _note_error(desk, bucket, held)
-    raise refusal
+        raise GivenUpError(f"the flush of bucket {bucket}", code) from exc
+    return _start_over(desk, pace, bucket, held)
 
 
 def _work(desk: Desk, bucket: str, held: Row) -> bool:

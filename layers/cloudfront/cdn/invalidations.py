@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from cdn import pushback
-from cdn.errors import DistributionGoneError, TryAgainError
+from cdn import busy, pushback
+from cdn.errors import DistributionGoneError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,24 +30,23 @@ def create(
         DistributionGoneError: The distribution does not exist.
         TryAgainError: CloudFront is busy, or has too many invalidations in progress.
     """
-    try:
-        answer = client.create_invalidation(
-            DistributionId=distribution_id,
-            InvalidationBatch={
-                "Paths": {"Quantity": len(items), "Items": list(items)},
-                "CallerReference": reference,
-            },
-        )
-    except ClientError as exc:
-        if _reference_was_used(exc.response) and (
-            found := _by_reference(client, distribution_id, reference)
-        ):
-            return found
-        if pushback.code(exc.response) == "NoSuchDistribution":
-            raise DistributionGoneError(distribution_id) from exc
-        if pushback.passes(exc.response):
-            raise TryAgainError(exc.operation_name, pushback.code(exc.response)) from exc
-        raise
+    with busy.told():
+        try:
+            answer = client.create_invalidation(
+                DistributionId=distribution_id,
+                InvalidationBatch={
+                    "Paths": {"Quantity": len(items), "Items": list(items)},
+                    "CallerReference": reference,
+                },
+            )
+        except ClientError as exc:
+            if _reference_was_used(exc.response) and (
+                found := _by_reference(client, distribution_id, reference)
+            ):
+                return found
+            if pushback.code(exc.response) == "NoSuchDistribution":
+                raise DistributionGoneError(distribution_id) from exc
+            raise
     return answer["Invalidation"]["Id"]
 
 

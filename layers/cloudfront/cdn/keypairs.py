@@ -126,18 +126,12 @@ def public_pem(private_key: PrivateKey) -> str:
     >>> public_pem(generate("ECDSA-P256")).splitlines()[0]
     '-----BEGIN PUBLIC KEY-----'
     """
-    return (
-        private_key.public_key()
-        .public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-        .decode()
-    )
+    return _written(private_key.public_key(), serialization.Encoding.PEM).decode()
 
 
 def public_der(public_key: PublicKey) -> bytes:
     """Write *public_key* as SubjectPublicKeyInfo, which is the same however it came."""
-    return public_key.public_bytes(
-        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
+    return _written(public_key, serialization.Encoding.DER)
 
 
 def pem_of(der: bytes) -> str:
@@ -147,12 +141,21 @@ def pem_of(der: bytes) -> str:
     Raises:
         KeyMaterialError: It is no public key that CloudFront takes.
     """
-    key = _usable_public(
-        _deserialized(der, lambda der, **_: serialization.load_der_public_key(der))
-    )
-    return key.public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    ).decode()
+    return _written(_public(der), serialization.Encoding.PEM).decode()
+
+
+def parsed(text: str) -> object:
+    """
+    Read JSON that may have a key in it; None where it is none, without an error that shows it.
+
+    >>> parsed('{"private_key":')
+    """
+    # As a cause or a context, json's error would carry the whole text along.
+    try:
+        document: object = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return document
 
 
 def load(material: str | bytes, *, field: str | None = None) -> PrivateKey:
@@ -205,9 +208,7 @@ def load_public(pem: str | bytes) -> PublicKey:
             f"this is {_LABELS.get(label, 'no key in PEM')}; "
             "CloudFront wants one that begins -----BEGIN PUBLIC KEY-----"
         )
-    return _usable_public(
-        _deserialized(der, lambda der, **_: serialization.load_der_public_key(der))
-    )
+    return _public(der)
 
 
 _PEM = re.compile(
@@ -237,7 +238,7 @@ def _text(material: str | bytes) -> str:
 
 
 def _field(text: str, field: str | None) -> str:
-    document = _json(text)
+    document = parsed(text)
     if not isinstance(document, dict):
         raise KeyMaterialError("the text begins like a JSON object but is none")
     names = [name if _SHOWN_NAME.fullmatch(name) else "(one not shown)" for name in document]
@@ -250,15 +251,6 @@ def _field(text: str, field: str | None) -> str:
     if not isinstance(value, str):
         raise KeyMaterialError(f"the field {field} of the JSON is no text")
     return value
-
-
-def _json(text: str) -> object:
-    # As a cause or a context, json's error would carry the whole text along.
-    try:
-        document: object = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    return document
 
 
 def _unwrap(text: str) -> tuple[str, bytes]:
@@ -313,6 +305,17 @@ def _deserialized(der: bytes, loader: Callable[..., K]) -> K:
         raise KeyMaterialError(f"the key is of another kind; {_WANTED}") from exc
     except ValueError as exc:
         raise KeyMaterialError("the key is damaged, or none at all") from exc
+
+
+def _public(der: bytes) -> PublicKey:
+    # Only a private key has a password.
+    return _usable_public(
+        _deserialized(der, lambda der, **_: serialization.load_der_public_key(der))
+    )
+
+
+def _written(public_key: PublicKey, encoding: serialization.Encoding) -> bytes:
+    return public_key.public_bytes(encoding, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
 def _length(der: bytes) -> int:

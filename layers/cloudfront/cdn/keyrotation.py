@@ -60,8 +60,7 @@ def tick(desk: Desk) -> Tick:
     Raises:
         TryAgainError: AWS is too busy to look.
     """
-    with busy.told():
-        observed = observe(desk)
+    observed = observe(desk)
     now_ms = desk.now_ms()
     step = rotation.decide(observed, now_ms=now_ms, rules=desk.rules)
     try:
@@ -76,6 +75,7 @@ def tick(desk: Desk) -> Tick:
 # ── Looking ───────────────────────────────────────────────────────────────────────────────────────
 
 
+@busy.told()
 def observe(desk: Desk) -> Observed:
     """
     Look at everything, changing nothing.
@@ -120,11 +120,10 @@ def _ceilings(desk: Desk) -> Iterator[tuple[int, int]]:
     pages = desk.ssm.get_paginator("get_parameter_history").paginate(
         Name=desk.grants_parameter, WithDecryption=True
     )
-    with busy.told():
-        try:
-            versions = [version for page in pages for version in page["Parameters"]]
-        except desk.ssm.exceptions.ParameterNotFound:
-            return
+    try:
+        versions = [version for page in pages for version in page["Parameters"]]
+    except desk.ssm.exceptions.ParameterNotFound:
+        return
     for version in sorted(versions, key=lambda one: one["Version"]):
         try:
             entries = grants.parse(version["Value"]).entries

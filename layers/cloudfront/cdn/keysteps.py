@@ -163,7 +163,7 @@ def publish(desk: Desk, name: str, text: str, *, now_ms: int) -> str:
 
 
 def _public_pem(desk: Desk, text: str) -> str:
-    document = json.loads(text or "{}")
+    document = secretversions.document_of(text)
     if "kms_key" not in document:
         return keypairs.public_pem(keypairs.load(text, field="private_key"))
     with busy.told():

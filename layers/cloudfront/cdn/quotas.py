@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from cdn import paths
@@ -134,8 +134,5 @@ def admit(
 
 def release(state: State, reference: str) -> State:
     """Count the batch *reference* as in progress no longer."""
-    return State(
-        leases={name: lease for name, lease in state.leases.items() if name != reference},
-        items_free_ms=state.items_free_ms,
-        wildcards_free_ms=state.wildcards_free_ms,
-    )
+    left = {name: lease for name, lease in state.leases.items() if name != reference}
+    return replace(state, leases=left)

@@ -11,17 +11,15 @@ from itertools import pairwise
 from typing import NamedTuple
 from urllib.parse import quote, unquote, unquote_to_bytes
 
+from cdn import urls
 from cdn.errors import ResourceError
-
-LONGEST_URL = 8_192
-"""Bytes of a URL, its signature included: https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/cloudfront-limits.html"""
 
 # Browsers ignore a longer Path and make one up: https://chromestatus.com/feature/4946713618939904
 _LONGEST_COOKIE_PATH = 1_024
 
 # CloudFront's own parameters, which nobody else may use beside a signature:
 # https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-creating-signed-url-canned-policy.html
-_RESERVED = {"expires", "policy", "signature", "key-pair-id", "hash-algorithm"}
+_RESERVED = {name.lower() for name in urls.PARAMETERS}
 
 SLASHES = r"\u2044\u2100\u2101\u2105\u2106\u2215\u2216\ufe68\uff0f\uff3c"
 """What compatibility normalisation (NFKC) or a best-fit conversion may turn into a slash."""
@@ -93,7 +91,7 @@ def read(text: str) -> Resource:
     cdn.errors.ResourceError: no part of the path may be . or .., in whatever spelling
     """
     plain = _PLAIN.fullmatch(text)
-    if plain is None or len(text) > LONGEST_URL:
+    if plain is None or len(text) > urls.LONGEST_URL:
         return _read_odd(text)
     host, path, star = plain.groups()
     return Resource(text, host, path, star is not None)
@@ -183,8 +181,8 @@ def _host_and_path(text: str) -> tuple[str, str]:
 
 
 def _check_length(text: str) -> None:
-    if len(text) > LONGEST_URL:
-        raise ResourceError("too_long", f"a URL has at most {LONGEST_URL} bytes")
+    if len(text) > urls.LONGEST_URL:
+        raise ResourceError("too_long", f"a URL has at most {urls.LONGEST_URL} bytes")
 
 
 def _check_characters(text: str) -> None:

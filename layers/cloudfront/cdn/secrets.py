@@ -7,10 +7,8 @@
 `hash_algorithm` may be SHA1 for RSA keys in memory; it is SHA256 where nothing is said.
 """
 
-import json
 from collections.abc import Callable
-from contextlib import suppress
-from typing import Any
+from typing import Any, get_args
 
 from cdn import keypairs
 from cdn.errors import KeyMaterialError, NoKeyYetError
@@ -20,9 +18,6 @@ Kms = Callable[[str, Kind], Callable[[bytes], bytes]]
 """Makes of a KMS key's ARN and kind what signs with it."""
 
 PLACEHOLDER = '{"placeholder": true}'
-
-_KINDS = ("RSA-2048", "ECDSA-P256")
-_HASHES = ("SHA1", "SHA256")
 
 
 def signer(text: str, *, kms: Kms) -> Signer:
@@ -43,9 +38,11 @@ def signer(text: str, *, kms: Kms) -> Signer:
     key_id = document.get("key_id")
     if not isinstance(key_id, str):
         raise KeyMaterialError("the secret's key_id must be the public key's id at CloudFront")
-    algorithm: HashAlgorithm = _one_of(document, "hash_algorithm", _HASHES, "SHA256")
+    algorithm: HashAlgorithm = _one_of(
+        document, "hash_algorithm", get_args(HashAlgorithm), "SHA256"
+    )
     if "kms_key" in document:
-        kind: Kind = _one_of(document, "kind", _KINDS, "ECDSA-P256")
+        kind: Kind = _one_of(document, "kind", get_args(Kind), "ECDSA-P256")
         if algorithm != "SHA256":
             raise KeyMaterialError("KMS signs with SHA256 only; leave hash_algorithm out")
         return Signer(key_id, kind, algorithm, kms(str(document["kms_key"]), kind))
@@ -54,10 +51,7 @@ def signer(text: str, *, kms: Kms) -> Signer:
 
 
 def _object(text: str) -> dict[str, Any]:
-    # As a cause or a context, json's error would carry the text along.
-    document = None
-    with suppress(ValueError, RecursionError):
-        document = json.loads(text)
+    document = keypairs.parsed(text)
     if not isinstance(document, dict):
         raise KeyMaterialError("the secret must be a JSON object with key_id and private_key")
     return document

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cdn import busy, secrets
+from cdn import busy, keypairs, secrets
 from cdn.errors import KeyMaterialError
 from cdn.rotation import Version
 
@@ -114,7 +113,7 @@ def described(version_id: str, stages: frozenset[str], text: str) -> Version:
     >>> described("v1", frozenset({"AWSCURRENT"}), "{}").form
     'unreadable'
     """
-    document = _document(text)
+    document = document_of(text)
     if document.get("placeholder") is True:
         return Version(version_id, stages, "placeholder")
     name, key_id = str(document.get("name", "")), document.get("key_id")
@@ -146,12 +145,15 @@ def signer_of(text: str, *, key_id: str, kms: Kms) -> Signer:
 
 def with_key_id(text: str, key_id: str) -> str:
     """Complete a minted key: the same text however often it is done."""
-    return json.dumps(_document(text) | {"key_id": key_id})
+    return json.dumps(document_of(text) | {"key_id": key_id})
 
 
-def _document(text: str) -> dict[str, Any]:
-    # As a cause or a context, json's error would carry the text along.
-    document = None
-    with suppress(ValueError, RecursionError):
-        document = json.loads(text)
+def document_of(text: str) -> dict[str, Any]:
+    """
+    Read what a version says; nothing where that is no JSON object.
+
+    >>> document_of("no key")
+    {}
+    """
+    document = keypairs.parsed(text)
     return document if isinstance(document, dict) else {}

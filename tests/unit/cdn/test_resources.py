@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from cdn import resources
+from cdn import resources, urls
 from cdn.errors import ResourceError
 
 HOST = "https://media.example.com"
@@ -74,7 +74,7 @@ class TestRead:
         """
         A URL has 8,192 bytes as it is sent, and not one more.
         """
-        room = resources.LONGEST_URL - len(f"{HOST}/")
+        room = urls.LONGEST_URL - len(f"{HOST}/")
 
         assert reason(f"{HOST}/{'a' * room}") is None
         assert reason(f"{HOST}/{'a' * (room + 1)}") == "too_long"
@@ -371,7 +371,7 @@ class TestPlain:
         """
         A plain URL has no more bytes than others.
         """
-        longest = f"{HOST}/".ljust(resources.LONGEST_URL, "a")
+        longest = f"{HOST}/".ljust(urls.LONGEST_URL, "a")
 
         assert reason(longest) is None
         assert reason(f"{longest}a") == "too_long"
