@@ -7,7 +7,7 @@ https://docs.aws.amazon.com/kms/latest/developerguide/key-state.html
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -19,7 +19,7 @@ from moto.kms.models import Key, KmsBackend
 from moto.kms.responses import KmsResponse
 from moto.kms.utils import AbstractPrivateKey, generate_private_key
 
-from local.patching import replaced
+from local.patching import all_replaced
 
 # Moto's own, which what replaces them goes on to.
 _CANCEL, _SCHEDULE = KmsBackend.cancel_key_deletion, KmsBackend.schedule_key_deletion
@@ -101,15 +101,13 @@ def _public_key(backend: KmsBackend, key_id: str) -> tuple[Key, bytes]:
 @contextmanager
 def mended() -> Iterator[None]:
     """Replace what moto does otherwise than the service."""
-    with ExitStack() as stack:
-        for owner, name, value in (
-            (models, "generate_private_key", _private_key),
-            (KmsBackend, "cancel_key_deletion", _cancel_deletion),
-            (KmsBackend, "get_public_key", _public_key),
-            (KmsBackend, "list_keys", _list_keys),
-            (KmsBackend, "schedule_key_deletion", _schedule_deletion),
-            (KmsBackend, "sign", _sign),
-            (KmsResponse, "_validate_cmk_id", _validate_id),
-        ):
-            stack.enter_context(replaced(owner, name, value))
+    with all_replaced(
+        (models, "generate_private_key", _private_key),
+        (KmsBackend, "cancel_key_deletion", _cancel_deletion),
+        (KmsBackend, "get_public_key", _public_key),
+        (KmsBackend, "list_keys", _list_keys),
+        (KmsBackend, "schedule_key_deletion", _schedule_deletion),
+        (KmsBackend, "sign", _sign),
+        (KmsResponse, "_validate_cmk_id", _validate_id),
+    ):
         yield

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 
@@ -23,3 +23,12 @@ def replaced(owner: Any, name: str, value: Any) -> Iterator[None]:  # noqa: ANN4
         yield
     finally:
         setattr(owner, name, original)
+
+
+@contextmanager
+def all_replaced(*hooks: tuple[Any, str, Any]) -> Iterator[None]:
+    """Let each owner's attribute be the value, as `replaced` does, until the block ends."""
+    with ExitStack() as stack:
+        for owner, name, value in hooks:
+            stack.enter_context(replaced(owner, name, value))
+        yield

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from copy import copy
 from typing import Any
 
@@ -14,7 +14,7 @@ from moto.sqs.exceptions import InvalidParameterValue, ReceiptHandleIsInvalid, S
 from moto.sqs.models import Message, Queue, SQSBackend, sqs_backends
 from moto.sqs.utils import generate_receipt_handle
 
-from local.patching import replaced
+from local.patching import all_replaced
 
 _LONGEST_HOLD_MS = 12 * 3600 * 1000
 
@@ -122,19 +122,17 @@ def mended() -> Iterator[None]:
         mark_received(message, visibility_timeout)
         message.__dict__["received_at"] = _now_ms()
 
-    with ExitStack() as stack:
-        for owner, name, value in (
-            (models, "unix_time_millis", _now_ms),
-            (Queue, "messages", property(_visible)),
-            (Queue, "delete_message", _delete),
-            (Message, "mark_received", mark),
-            (SQSBackend, "receive_message", receive_message),
-            (SQSBackend, "change_message_visibility", _change_visibility),
-            (SQSBackend, "change_message_visibility_batch", change_message_visibility_batch),
-            # Moto lists every attribute, its counters too, for each message received.
-            (SQSBackend, "is_message_valid_based_on_retention_period", lambda *_: True),
-        ):
-            stack.enter_context(replaced(owner, name, value))
+    with all_replaced(
+        (models, "unix_time_millis", _now_ms),
+        (Queue, "messages", property(_visible)),
+        (Queue, "delete_message", _delete),
+        (Message, "mark_received", mark),
+        (SQSBackend, "receive_message", receive_message),
+        (SQSBackend, "change_message_visibility", _change_visibility),
+        (SQSBackend, "change_message_visibility_batch", change_message_visibility_batch),
+        # Moto lists every attribute, its counters too, for each message received.
+        (SQSBackend, "is_message_valid_based_on_retention_period", lambda *_: True),
+    ):
         yield
 
 

@@ -6,7 +6,7 @@ import random
 import string
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -15,7 +15,7 @@ from moto.s3 import notifications
 from moto.s3.models import FakeBucket, FakeKey, S3Backend, s3_backends
 
 from local.function import ACCOUNT
-from local.patching import replaced
+from local.patching import all_replaced
 
 # S3 names the API call that made the object. Moto's other events (tags, ACLs, its half of the
 # deletions) are not ours: tags come with every multipart upload, deletions are told below.
@@ -167,9 +167,10 @@ def told(events: Events, *, tell: Callable[[dict[str, Any]], None]) -> Iterator[
             event["detail"]["requester"] = "s3.amazonaws.com"
             tell(event)
 
-    with ExitStack() as stack:
-        stack.enter_context(replaced(notifications, "_send_event_bridge_message", object_created))
-        stack.enter_context(replaced(S3Backend, "delete_object", delete_object))
+    with all_replaced(
+        (notifications, "_send_event_bridge_message", object_created),
+        (S3Backend, "delete_object", delete_object),
+    ):
         yield expire
 
 

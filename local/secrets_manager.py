@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 from moto.secretsmanager.exceptions import (
@@ -23,7 +23,7 @@ from moto.secretsmanager.exceptions import (
 from moto.secretsmanager.models import FakeSecret, SecretsManagerBackend
 from moto.secretsmanager.responses import SecretsManagerResponse
 
-from local.patching import replaced
+from local.patching import all_replaced
 
 _CURRENT, _PREVIOUS, _PENDING = "AWSCURRENT", "AWSPREVIOUS", "AWSPENDING"
 # So many versions are kept, and whatever has a stage or is younger than a day.
@@ -197,15 +197,13 @@ def mended() -> Iterator[None]:
         _forget_old(secret)
         return secret, new
 
-    with ExitStack() as stack:
-        for owner, name, value in (
-            (FakeSecret, "_form_version_ids_to_stages", _staged),
-            (FakeSecret, "reset_default_version", _make_current),
-            (SecretsManagerBackend, "_add_secret", add_version),
-            (SecretsManagerBackend, "_check_with_existing_secrets_and_versions", check_token),
-            (SecretsManagerBackend, "put_secret_value", put_value),
-            (SecretsManagerBackend, "update_secret_version_stage", _update_stage),
-            (SecretsManagerResponse, "list_secret_version_ids", _list_versions),
-        ):
-            stack.enter_context(replaced(owner, name, value))
+    with all_replaced(
+        (FakeSecret, "_form_version_ids_to_stages", _staged),
+        (FakeSecret, "reset_default_version", _make_current),
+        (SecretsManagerBackend, "_add_secret", add_version),
+        (SecretsManagerBackend, "_check_with_existing_secrets_and_versions", check_token),
+        (SecretsManagerBackend, "put_secret_value", put_value),
+        (SecretsManagerBackend, "update_secret_version_stage", _update_stage),
+        (SecretsManagerResponse, "list_secret_version_ids", _list_versions),
+    ):
         yield
