@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 
+HELP = "Is this the stack's name, and are the AWS CLI's credentials and region set?"
+"""What to ask whoever was refused."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stack:
     """

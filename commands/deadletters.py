@@ -130,7 +130,7 @@ def main() -> int:
         return _act(told, stack.client("sqs"), found, console)
     except (BotoCoreError, ClientError) as exc:
         console.print(f"dead letters: {exc}", markup=False)
-        console.print("Is this the stack's name, and are the AWS CLI's credentials and region set?")
+        console.print(account.HELP)
         return 2
 
 

@@ -82,7 +82,7 @@ def main() -> int:
         answer = ask(stack.client("lambda"), stack.outputs[_OUTPUT], question)
     except (BotoCoreError, ClientError, FailedError) as exc:
         console.print(f"keys: {exc}", markup=False)
-        console.print("Is this the stack's name, and are the AWS CLI's credentials and region set?")
+        console.print(account.HELP)
         return 2
     if told.json:
         json.dump(answer, sys.stdout)

@@ -101,7 +101,7 @@ def main() -> int:
         )
     except (BotoCoreError, ClientError, CdnError) as exc:
         console.print(f"routes: {exc}", markup=False)
-        console.print("Is this the stack's name, and are the AWS CLI's credentials and region set?")
+        console.print(account.HELP)
         return 2
     if told.json:
         json.dump({"routes": [asdict(one) for one in found]}, sys.stdout)

@@ -3,26 +3,16 @@
 import random
 import threading
 from concurrent.futures import Future
-from pathlib import Path
 
 import pytest
 
-from local.function import Authorizer, Cors, Function, HttpApi, HttpRoute, Outcome
+from local.function import Authorizer, Cors, HttpApi, HttpRoute, Outcome
 from local.http_api import HttpApis, front
 from local.loopback import Request
+from tests.unit.local.http_api.functions import FUNCTION
 
 ISSUER = "https://identity.example"
 SITE = "https://www.example.org"
-FUNCTION = Function(
-    name="f",
-    logical_id="F",
-    physical_name="F",
-    folder=Path(),
-    handler="",
-    timeout_s=1,
-    memory_mb=1,
-    environment={},
-)
 HEADER = Authorizer(
     issuer=ISSUER, audience=("site",), identity_source="$request.header.Authorization"
 )

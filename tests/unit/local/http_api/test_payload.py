@@ -1,25 +1,14 @@
 """Payload format 2.0, to the letter."""
 
-from pathlib import Path
-
 import pytest
 
-from local.function import Function, HttpApi, HttpRoute
+from local.function import HttpApi, HttpRoute
 from local.http_api import payload
 from local.http_api.payload import AnswerError
 from local.http_api.routes import Match
 from local.loopback import Request
+from tests.unit.local.http_api.functions import FUNCTION
 
-FUNCTION = Function(
-    name="f",
-    logical_id="F",
-    physical_name="F",
-    folder=Path(),
-    handler="",
-    timeout_s=1,
-    memory_mb=1,
-    environment={},
-)
 ROUTE = HttpRoute(key="POST /pets/{id}", function=FUNCTION)
 API = HttpApi(logical_id="Api", api_id="0123456789", routes=(ROUTE,))
 HOST = "0123456789.execute-api.us-east-1.amazonaws.com"

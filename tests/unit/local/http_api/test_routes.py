@@ -1,22 +1,11 @@
 """A request finds its route as API Gateway's does."""
 
-from pathlib import Path
-
 import pytest
 
-from local.function import Function, HttpRoute
+from local.function import HttpRoute
 from local.http_api import routes
+from tests.unit.local.http_api.functions import FUNCTION
 
-FUNCTION = Function(
-    name="f",
-    logical_id="F",
-    physical_name="F",
-    folder=Path(),
-    handler="",
-    timeout_s=1,
-    memory_mb=1,
-    environment={},
-)
 # The example of the developer guide's page on routes.
 DOCUMENTED = [
     "GET /pets/dog/1",
