@@ -17,9 +17,10 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
-from cdn import keygroups, verification
+from cdn.cloudfront import key_groups
+from cdn.diagnosis import url_verification
+from cdn.diagnosis.url_verification import Keys, Verdict
 from cdn.errors import CdnError
-from cdn.verification import Keys, Verdict
 
 _OPEN_TO_ALL = Verdict(
     None,
@@ -61,7 +62,7 @@ def _diagnose(told: argparse.Namespace) -> tuple[dict[str, str], Verdict]:
         where = {"public key": told.public_key}
         keys = Keys(public={key_id: pem}, trusted=[key_id])
     else:
-        guard = keygroups.guard_of(boto3.Session().client("cloudfront"), told.url)
+        guard = key_groups.guard_of(boto3.Session().client("cloudfront"), told.url)
         where = {
             "distribution": guard.distribution_id,
             "behavior": guard.pattern,
@@ -70,7 +71,7 @@ def _diagnose(told: argparse.Namespace) -> tuple[dict[str, str], Verdict]:
         if not guard.key_group_ids:
             return where, _OPEN_TO_ALL
         keys = Keys(public=guard.public, trusted=guard.key_ids)
-    return where, verification.diagnose(
+    return where, url_verification.diagnose(
         told.url,
         cookies=told.cookies or None,
         keys=keys,

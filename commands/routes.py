@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
-from cdn import distributions, paths, routes
+from cdn.cloudfront import distributions, paths
 from cdn.errors import CdnError
+from cdn.invalidation import routes
 from commands import account
 from local import aws
 from local.cloudfront import CloudFront, doors

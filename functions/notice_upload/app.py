@@ -12,12 +12,14 @@ from uuid import uuid4
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from cdn import clients, deadletters, settings, uploads
-from cdn.changes import Change
-from cdn.clocks import Clock
+from cdn import clients, settings
+from cdn.aws import dead_letters
+from cdn.aws.table import Ledger
+from cdn.aws.timers import Clock
 from cdn.errors import MessageError
-from cdn.flushes import Pace
-from cdn.ledger import Ledger
+from cdn.invalidation import collecting
+from cdn.invalidation.changes import Change
+from cdn.invalidation.flushes import Pace
 from cdn.settings import NoticeUploadSettings
 
 logger = Logger()
@@ -43,11 +45,11 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
                 noted[bucket].append(change)
         except MessageError as exc:
             logger.warning("message set aside", message_id=record["messageId"], why=exc.reason)
-            deadletters.send(
+            dead_letters.send(
                 clients.sqs(), told.dead_letters_url, body=record["body"], reason=exc.reason
             )
 
-    desk = uploads.Desk(
+    desk = collecting.Desk(
         ledger=Ledger(clients.dynamodb(), told.ledger_table),
         flush_clock=Clock(clients.sqs(), told.flush_clock_url),
         pace=Pace(told.quiet_period_s * 1000, told.longest_wait_s * 1000),
@@ -55,7 +57,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
         token=lambda: uuid4().hex,
     )
     for bucket, changes in noted.items():
-        uploads.note(desk, bucket, changes)
+        collecting.note(desk, bucket, changes)
         logger.info("changes noted", bucket=bucket, changes=len(changes))
     return {"batchItemFailures": []}
 

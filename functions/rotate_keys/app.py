@@ -11,27 +11,19 @@ from typing import Any, get_args
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from cdn import (
-    audit,
-    canary,
-    clients,
-    grants,
-    keeping,
-    keypairs,
-    keyreports,
-    keyrotation,
-    ownership,
-    revocation,
-    settings,
-)
-from cdn.announcements import Audience
+from cdn import clients, settings
+from cdn.access import audit, cached, grants
+from cdn.aws.announcements import Audience
+from cdn.aws.table import Ledger
+from cdn.cloudfront import probe
 from cdn.errors import CdnError, SettingError, TryAgainError
-from cdn.keypairs import HashAlgorithm, Kind
-from cdn.keysteps import Desk
-from cdn.ledger import Ledger
-from cdn.rotation import Rules
-from cdn.secretversions import Secret
+from cdn.rotation import key_group_resource, reconcile, reports, revocation
+from cdn.rotation.decide import Rules
+from cdn.rotation.execute import Desk
+from cdn.rotation.secret_versions import Secret
 from cdn.settings import RotateKeysSettings
+from cdn.signing import key_pairs
+from cdn.signing.key_pairs import HashAlgorithm, Kind
 
 logger = Logger()
 
@@ -56,22 +48,22 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
         case {"revoke": str(key_id)}:
             return _revoke(desk, audience, event, key_id)
         case {"plan": True}:
-            observed = keyrotation.observe(desk)
-            return keyreports.plan(observed, now_ms=desk.now_ms(), rules=desk.rules)
+            observed = reconcile.observe(desk)
+            return reports.plan(observed, now_ms=desk.now_ms(), rules=desk.rules)
         case {"revoke": _} | {"plan": _}:
             return {"refused": 'ask {"revoke": "<key id>"} or {"plan": true}'}
     return _tick(desk, audience)
 
 
 def _tick(desk: Desk, audience: Audience) -> dict[str, Any]:
-    tick = keyrotation.tick(desk)
-    step = keyreports.described(tick.step)
+    tick = reconcile.tick(desk)
+    step = reports.described(tick.step)
     log = logger.warning if tick.error else logger.info
     log("step taken", step=step, error=tick.error)
-    numbers = keyrotation.numbers(tick.observed, now_ms=tick.at_ms, rules=desk.rules)
+    numbers = reconcile.numbers(tick.observed, now_ms=tick.at_ms, rules=desk.rules)
     failed = {"RotationStepsFailed": int(bool(tick.error))}
     print(audit.metrics(desk.stack, tick.at_ms, {**numbers, **failed}))  # noqa: T201  # Lambda's log
-    announced = keyrotation.announce(desk, audience, tick.observed)
+    announced = reconcile.announce(desk, audience, tick.observed)
     return {"taken": step, "error": tick.error, "announced": announced}
 
 
@@ -83,7 +75,7 @@ def _revoke(desk: Desk, audience: Audience, event: dict[str, Any], key_id: str) 
         force=event.get("force") is True,
     )
     logger.warning("key revoked", key_id=key_id, **asdict(done))
-    keyrotation.announce(desk, audience, keyrotation.observe(desk))
+    reconcile.announce(desk, audience, reconcile.observe(desk))
     return asdict(done)
 
 
@@ -113,7 +105,7 @@ def _for_cloudformation(desk: Desk, event: dict[str, Any]) -> dict[str, Any]:
     }
     # The URL is signed for no type of content.
     body, headers = json.dumps(answer).encode(), {"content-type": ""}
-    if not 0 < canary.put(event["ResponseURL"], body, headers=headers) < _FIRST_ERROR:
+    if not 0 < probe.put(event["ResponseURL"], body, headers=headers) < _FIRST_ERROR:
         # Lambda calls again.
         raise TryAgainError("PUT", "ResponseURL")
     return {"status": status, "reason": reason}
@@ -124,13 +116,15 @@ def _group(desk: Desk, event: dict[str, Any], physical_id: str) -> tuple[str, st
     key_group_id = wanted.get("KeyGroupId", "")
     if event["RequestType"] == "Create":
         adopt = wanted.get("AdoptForeign") == "yes"
-        made = ownership.create(desk, key_group_id=key_group_id, adopt_foreign=adopt)
+        made = key_group_resource.create(desk, key_group_id=key_group_id, adopt_foreign=adopt)
         return made, "the key group is there"
     if event["RequestType"] == "Update":
-        ownership.update(key_group_id=key_group_id, physical_id=physical_id)
+        key_group_resource.update(key_group_id=key_group_id, physical_id=physical_id)
         return physical_id, "an update changes nothing"
     everything = wanted.get("DeleteEverything") == "yes"
-    return physical_id, ownership.delete(desk, physical_id=physical_id, everything=everything)
+    return physical_id, key_group_resource.delete(
+        desk, physical_id=physical_id, everything=everything
+    )
 
 
 def _desk(told: RotateKeysSettings) -> Desk:
@@ -154,14 +148,14 @@ def _desk(told: RotateKeysSettings) -> Desk:
             # KMS knows no SHA-1.
             hash_algorithm="SHA256" if in_kms else hashed,
             in_kms=in_kms,
-            secret_max_age_s=keeping.SECRET_MAX_AGE_S,
+            secret_max_age_s=cached.SECRET_MAX_AGE_S,
             signer_timeout_s=SIGNER_TIMEOUT_S,
             longest_s=grants.LONGEST_S,
         ),
         mark=told.key_mark,
         stack=told.stack,
         canary_url=told.canary_url,
-        fetch=canary.fetch,
-        generate=keypairs.generate,
+        fetch=probe.fetch,
+        generate=key_pairs.generate,
         now=time.time,
     )

@@ -8,12 +8,14 @@ from uuid import uuid4
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from cdn import clients, clocks, commitments, deadletters, flushes, settings
-from cdn.clocks import Clock
+from cdn import clients, settings
+from cdn.aws import dead_letters, timers
+from cdn.aws.table import Ledger
+from cdn.aws.timers import Clock
+from cdn.cloudfront.quotas import Limits
 from cdn.errors import GivenUpError
-from cdn.flushes import Pace
-from cdn.ledger import Ledger
-from cdn.quotas import Limits
+from cdn.invalidation import batches, flushes
+from cdn.invalidation.flushes import Pace
 from cdn.settings import SendInvalidationsSettings
 
 logger = Logger()
@@ -23,7 +25,7 @@ logger = Logger()
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Take one step of each rung flush; a row of the ledger says which step that is."""
     told = settings.read(SendInvalidationsSettings)
-    desk = commitments.Desk(
+    desk = batches.Desk(
         ledger=Ledger(clients.dynamodb(), told.ledger_table),
         cloudfront=clients.cloudfront(),
         s3=clients.s3(),
@@ -40,15 +42,15 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
         token=lambda: uuid4().hex,
     )
     pace = Pace(told.quiet_period_s * 1000, told.longest_wait_s * 1000)
-    rungs = clocks.answer(event["Records"], partial(flushes.step, desk, pace), now=time.time)
+    rungs = timers.answer(event["Records"], partial(flushes.step, desk, pace), now=time.time)
     for rung in rungs:
         log = logger.warning if rung.error else logger.info
         log("flush looked at", bucket=rung.row_id, due_ms=rung.due_ms, error=rung.error)
         if isinstance(rung.error, GivenUpError):
-            deadletters.send(
+            dead_letters.send(
                 clients.sqs(),
                 told.dead_letters_url,
-                body=clocks.message(rung.row_id),
+                body=timers.message(rung.row_id),
                 reason=str(rung.error),
             )
-    return clocks.set_again(Clock(clients.sqs(), told.flush_clock_url), rungs, now=time.time)
+    return timers.set_again(Clock(clients.sqs(), told.flush_clock_url), rungs, now=time.time)

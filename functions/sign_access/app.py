@@ -13,8 +13,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
-from cdn import access, audit, bearer, grants, secrets, settings
-from cdn.access import Caller, CookieRules, Desk, Opened, Wanted
+from cdn import settings
+from cdn.access import audit, claims, grants, issuing
+from cdn.access.cached import REFRESH_AFTER_S, Kept
+from cdn.access.grants import Grants
+from cdn.access.issuing import Caller, CookieRules, Desk, Opened, Wanted
+from cdn.access.parameters_extension import Extension
 from cdn.errors import (
     AccessRefusedError,
     CdnError,
@@ -26,11 +30,9 @@ from cdn.errors import (
     TokenError,
     UnavailableError,
 )
-from cdn.extension import Extension
-from cdn.grants import Grants
-from cdn.keeping import REFRESH_AFTER_S, Kept
-from cdn.keypairs import Kind, Signer
 from cdn.settings import SignAccessSettings
+from cdn.signing import signing_secret
+from cdn.signing.key_pairs import Kind, Signer
 
 _DESCRIPTION = Path(__file__).with_name("openapi.json")
 _MOST_RESOURCES = 100
@@ -53,13 +55,13 @@ def lambda_handler(event: dict[str, Any], context: object) -> Answer:
 
 
 def _do(event: dict[str, Any], sandbox: "_Sandbox", now_s: float) -> Answer:
-    claims = bearer.claims(event)
+    token_claims = claims.claims(event)
     route = event["routeKey"]
     if route == "DELETE /signed-cookies":
-        cleared = access.clear_cookies(
+        cleared = issuing.clear_cookies(
             sandbox.cookies,
             _named_in_query(event),
-            by_cloudfront=access.comes_by_cloudfront(event),
+            by_cloudfront=issuing.comes_by_cloudfront(event),
         )
         return _answer(
             200,
@@ -75,13 +77,15 @@ def _do(event: dict[str, Any], sandbox: "_Sandbox", now_s: float) -> Answer:
     desk = sandbox.desk(refresh=refresh)
     told = sandbox.told
     caller = Caller(
-        claims,
-        ip=access.viewer_ip(event, trusted=told.viewer_address),
-        by_cloudfront=access.comes_by_cloudfront(event),
+        token_claims,
+        ip=issuing.viewer_ip(event, trusted=told.viewer_address),
+        by_cloudfront=issuing.comes_by_cloudfront(event),
     )
-    trail = audit.Trail(claims.get("sub"), "url" if by_url else "cookies", told.metrics_namespace)
+    trail = audit.Trail(
+        token_claims.get("sub"), "url" if by_url else "cookies", told.metrics_namespace
+    )
     try:
-        opened = (access.sign_urls if by_url else access.sign_cookies)(desk, caller, wanted)
+        opened = (issuing.sign_urls if by_url else issuing.sign_cookies)(desk, caller, wanted)
     except AccessRefusedError as exc:
         _say(trail.refused(wanted.resources, exc.refusals, now_s=now_s))
         raise
@@ -126,7 +130,7 @@ def _wanted(event: dict[str, Any], field: str) -> tuple[Wanted, bool]:
         raise RequestError(f"the body must be an object of {field}, expires_in, starts_at, refresh")
     for name in ("expires_in", "starts_at"):
         number = asked.get(name, 1)
-        if type(number) is not int or not 0 < number <= access.LAST_SECOND:
+        if type(number) is not int or not 0 < number <= issuing.LAST_SECOND:
             raise RequestError(f"{name} must be a whole number of seconds, from 1 on")
     if type(asked.get("refresh", False)) is not bool:
         raise RequestError("refresh must be true or false")
@@ -189,7 +193,7 @@ def _sandbox() -> _Sandbox:
 @lru_cache(maxsize=1)
 def _signer(secret: str) -> Signer:
     try:
-        return secrets.signer(secret, kms=_kms)
+        return signing_secret.signer(secret, kms=_kms)
     except KeyMaterialError as exc:
         raise UnavailableError("the signing key", exc.reason) from None
 
@@ -204,7 +208,7 @@ def _grants(document: str) -> Grants:
 
 def _kms(kms_key: str, kind: Kind) -> Any:  # noqa: ANN401  # nothing of it is loaded here
     # boto3 takes longer to load than all else here together: only where a key is in KMS.
-    return import_module("cdn.kms").signing(kms_key, kind)
+    return import_module("cdn.signing.kms").signing(kms_key, kind)
 
 
 # ── What is answered ──────────────────────────────────────────────────────────────────────────────

@@ -7,8 +7,8 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from cdn import clients, settings, sweeping
-from cdn.clocks import Clock
-from cdn.ledger import Ledger
+from cdn.aws.table import Ledger
+from cdn.aws.timers import Clock
 from cdn.settings import SweepSettings
 
 logger = Logger()

@@ -7,11 +7,13 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from cdn import clients, clocks, settings, watches
-from cdn.announcements import Audience
-from cdn.clocks import Clock
-from cdn.ledger import Ledger
+from cdn import clients, settings
+from cdn.aws import timers
+from cdn.aws.announcements import Audience
+from cdn.aws.table import Ledger
+from cdn.aws.timers import Clock
 from cdn.settings import WatchDeploymentSettings
+from cdn.watching import watches
 
 logger = Logger()
 
@@ -28,8 +30,8 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
         now=time.time,
     )
     audience = Audience(clients.events(), told.event_bus_name, clients.sns(), told.topic_arn)
-    rungs = clocks.answer(event["Records"], partial(watches.look, desk, audience), now=time.time)
+    rungs = timers.answer(event["Records"], partial(watches.look, desk, audience), now=time.time)
     for rung in rungs:
         log = logger.warning if rung.error else logger.info
         log("watch looked at", watch=rung.row_id, due_ms=rung.due_ms, error=rung.error)
-    return clocks.set_again(watch_clock, rungs, now=time.time)
+    return timers.set_again(watch_clock, rungs, now=time.time)

@@ -10,7 +10,7 @@ from typing import Any
 
 from awslambdaric.bootstrap import Unbuffered
 
-from cdn import access, bearer
+from cdn.access import claims, issuing
 from functions.sign_access import app
 from tests.benchmarks import material
 from tests.benchmarks.timing import Sampler, each
@@ -45,10 +45,10 @@ def _again(viewer: material.Viewer, url: str) -> Sampler:
     event = viewer.asks([url])
     _open(event)
     desk = app._sandbox().desk(refresh=False)
-    caller = access.Caller(bearer.claims(event), None, by_cloudfront=True)
+    caller = issuing.Caller(claims.claims(event), None, by_cloudfront=True)
     return each(
-        lambda wanted: access.sign_urls(desk, caller, wanted),
-        lambda: access.Wanted(json.loads(json.dumps([url]))),
+        lambda wanted: issuing.sign_urls(desk, caller, wanted),
+        lambda: issuing.Wanted(json.loads(json.dumps([url]))),
         times=1000,
     )
 

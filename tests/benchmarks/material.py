@@ -11,8 +11,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from cdn import keypairs
-from cdn.keypairs import Kind, PrivateKey
+from cdn.signing import key_pairs
+from cdn.signing.key_pairs import Kind, PrivateKey
 from local.function import Function, HttpApi, HttpRoute
 from local.http_api import payload, tokens
 from local.http_api.routes import Match
@@ -52,12 +52,12 @@ _numbers = itertools.count(1)
 
 @cache
 def private_key(kind: Kind) -> PrivateKey:
-    return keypairs.generate(kind)
+    return key_pairs.generate(kind)
 
 
 def secret(kind: Kind) -> str:
     """Write the signing secret."""
-    pem = keypairs.private_pem(private_key(kind))
+    pem = key_pairs.private_pem(private_key(kind))
     return json.dumps({"key_id": KEY_ID, "private_key": pem})
 
 

@@ -9,9 +9,9 @@ from botocore.signers import CloudFrontSigner
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
-from cdn import keypairs, policies, signing
-from cdn.keypairs import Kind
-from cdn.policies import Policy
+from cdn.signing import key_pairs, policies, signing
+from cdn.signing.key_pairs import Kind
+from cdn.signing.policies import Policy
 from tests.benchmarks import boto3_example, material
 from tests.benchmarks.timing import Sampler, repeated
 
@@ -53,9 +53,9 @@ def _raw_ecdsa(*, deterministic: bool = True) -> Callable[[bytes], bytes]:
     return lambda message: key.sign(message, algorithm)
 
 
-def _signer(kind: Kind) -> keypairs.Signer:
+def _signer(kind: Kind) -> key_pairs.Signer:
     # What is compared signs the same digest.
-    return keypairs.signer(
+    return key_pairs.signer(
         material.private_key(kind),
         key_id=material.KEY_ID,
         hash_algorithm="SHA1" if kind == "RSA-2048" else "SHA256",

@@ -13,25 +13,16 @@ from urllib.parse import urlsplit
 from cryptography.hazmat.primitives.asymmetric import ec
 from moto import mock_aws
 
-from cdn import (
-    access,
-    grants,
-    keypairs,
-    keyreports,
-    keyrotation,
-    keysteps,
-    kms,
-    ownership,
-    rotation,
-    secrets,
-)
-from cdn.announcements import Audience
+from cdn.access import grants, issuing
+from cdn.access.cached import SECRET_MAX_AGE_S, Kept
+from cdn.aws.announcements import Audience
+from cdn.aws.table import Ledger
 from cdn.errors import KeyMaterialError, TryAgainError, UnavailableError
-from cdn.keeping import SECRET_MAX_AGE_S, Kept
-from cdn.keysteps import Desk
-from cdn.ledger import Ledger
-from cdn.rotation import Rules
-from cdn.secretversions import Secret
+from cdn.rotation import decide, execute, key_group_resource, reconcile, reports
+from cdn.rotation.decide import Rules
+from cdn.rotation.execute import Desk
+from cdn.rotation.secret_versions import Secret
+from cdn.signing import key_pairs, kms, signing_secret
 from local import aws, inprocess
 from local.clock import VirtualClock
 from local.cloudfront import CloudFront, Lags, Quotas
@@ -40,7 +31,7 @@ from local.edge.origins import OriginResponse
 from local.faults import Crash, Faults
 from tests.secrecy import leaks
 
-NO_COOKIES = access.CookieRules(None, None, cross_site=False)
+NO_COOKIES = issuing.CookieRules(None, None, cross_site=False)
 START = datetime(2026, 11, 22, 8, tzinfo=UTC)
 CALLER = "rotate_keys"
 HOST = "media.example.com"
@@ -142,11 +133,11 @@ class Cloud:
         """Ask the endpoint for a link, and keep it; None while it has no key."""
         signer, allowed = self.containers[container]
         try:
-            desk = access.Desk(allowed.get(), signer.get(), NO_COOKIES, self.clock.now)
+            desk = issuing.Desk(allowed.get(), signer.get(), NO_COOKIES, self.clock.now)
         except UnavailableError:
             return None
-        caller = access.Caller({"token_use": "access", "sub": "42"}, None, by_cloudfront=True)
-        (opened,) = access.sign_urls(desk, caller, access.Wanted([URL]))
+        caller = issuing.Caller({"token_use": "access", "sub": "42"}, None, by_cloudfront=True)
+        (opened,) = issuing.sign_urls(desk, caller, issuing.Wanted([URL]))
         link = Link(opened.text, desk.signer.key_id, opened.expires_at_s)
         if link not in self.links:
             self.links.append(link)
@@ -166,7 +157,7 @@ class Cloud:
         def signer():
             text = self.client("secretsmanager").get_secret_value(SecretId="signing")
             try:
-                return secrets.signer(text["SecretString"], kms=kms.signing)
+                return signing_secret.signer(text["SecretString"], kms=kms.signing)
             except KeyMaterialError as exc:
                 raise UnavailableError("the signing key", exc.reason) from None
 
@@ -229,7 +220,7 @@ class Cloud:
         world.caller = CALLER
         tick: Any = None
         try:
-            tick = keyrotation.tick(self.desk)
+            tick = reconcile.tick(self.desk)
         except (Crash, TryAgainError) as end:
             step = type(end).__name__
         else:
@@ -244,12 +235,12 @@ class Cloud:
 
     def observe(self):
         """Look as rotation does, past all faults."""
-        return keyrotation.observe(self.desk)
+        return reconcile.observe(self.desk)
 
     def states(self):
         """Tell the parts of all keys, by their names."""
         now_ms = self.desk.now_ms()
-        return keyreports.states(self.observe(), now_ms=now_ms, rules=self.desk.rules)
+        return reports.states(self.observe(), now_ms=now_ms, rules=self.desk.rules)
 
     def settle(self, *, most, until=None, before=None):
         """
@@ -264,7 +255,7 @@ class Cloud:
             for container in range(len(self.containers)):
                 self.sign(container)
             assert self.look() == [], self.steps[-20:]
-            if tick and isinstance(tick.step, rotation.Wait):
+            if tick and isinstance(tick.step, decide.Wait):
                 if until is None or until(tick):
                     return ticks
                 if tick.step.until_ms is None:
@@ -275,7 +266,7 @@ class Cloud:
         raise AssertionError(f"it does not settle within {most} ticks: {self.steps[-20:]}")
 
     def rows(self):
-        return list(self.desk.ledger.rows(keysteps.PK, first="a", last="z"))
+        return list(self.desk.ledger.rows(execute.PK, first="a", last="z"))
 
 
 @contextmanager
@@ -302,7 +293,9 @@ def running(
             )
             if canary:
                 cloud.desk = replace(cloud.desk, canary_url=CANARY, fetch=cloud.fetch)
-            cloud.group_id = ownership.create(cloud.desk, key_group_id="", adopt_foreign=False)
+            cloud.group_id = key_group_resource.create(
+                cloud.desk, key_group_id="", adopt_foreign=False
+            )
             if trusted:
                 distribute(cloud)
             cloud.container()
@@ -357,7 +350,7 @@ def _keys(seed):
 
     def generate(kind):
         if kind == "RSA-2048":
-            return keypairs.generate(kind)
+            return key_pairs.generate(kind)
         return ec.derive_private_key(next(numbers), ec.SECP256R1())
 
     return generate
@@ -376,7 +369,7 @@ def _provide(longest_s):
             {"AttributeName": "sk", "KeyType": "RANGE"},
         ],
     )
-    client("secretsmanager").create_secret(Name="signing", SecretString=secrets.PLACEHOLDER)
+    client("secretsmanager").create_secret(Name="signing", SecretString=signing_secret.PLACEHOLDER)
     client("ssm").put_parameter(Name="/grants", Type="String", Value=grants_of(longest_s))
 
 

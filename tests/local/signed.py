@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from cdn import keypairs
+from cdn.signing import key_pairs
 from functions.rotate_keys import app as rotate_keys
 from functions.sign_access import app as sign_access
 from local import stack
@@ -72,7 +72,7 @@ PARAMETERS = {
 def private_key(kind="ECDSA-P256", number=0):
     """Make a key, once: RSA takes a second."""
     del number
-    return keypairs.generate(kind)
+    return key_pairs.generate(kind)
 
 
 def pem_of(der):
@@ -231,6 +231,6 @@ def _build(world, identity, key, algorithm):
     cloud.distribution_id, cloud.domain_name = made["Id"], made["DomainName"]
     cloud.grant(GRANTS)
     if key:
-        secret = {"private_key": keypairs.private_pem(key), "hash_algorithm": algorithm}
-        cloud.keep(secret | {"key_id": cloud.trust(keypairs.public_pem(key), "first")})
+        secret = {"private_key": key_pairs.private_pem(key), "hash_algorithm": algorithm}
+        cloud.keep(secret | {"key_id": cloud.trust(key_pairs.public_pem(key), "first")})
     return cloud

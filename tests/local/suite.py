@@ -4,9 +4,9 @@ import json
 from contextlib import contextmanager
 from pathlib import Path
 
-from cdn import watches
-from cdn.clocks import Clock
-from cdn.ledger import Ledger
+from cdn.aws.table import Ledger
+from cdn.aws.timers import Clock
+from cdn.watching import watches
 from functions.notice_upload import app as notice_upload
 from functions.send_invalidations import app as send_invalidations
 from functions.sweep import app as sweep

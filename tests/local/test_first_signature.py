@@ -7,7 +7,7 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from cdn import keypairs
+from cdn.signing import key_pairs
 from local.loopback import Response, Server
 from local.secrets_extension import PORT
 from tests.benchmarks import cold_starts, material
@@ -54,7 +54,7 @@ def test_key_in_kms(sign):
     """
     With a key in KMS, both are loaded, and KMS is asked for the signature.
     """
-    key = keypairs.generate("ECDSA-P256")
+    key = key_pairs.generate("ECDSA-P256")
     assert isinstance(key, ec.EllipticCurvePrivateKey)
     asked = []
 

@@ -4,12 +4,12 @@ from itertools import count
 
 import pytest
 
-from cdn import commitments, flushes, uploads
-from cdn.changes import Change
-from cdn.clocks import Clock
-from cdn.flushes import Pace
-from cdn.ledger import Ledger
-from cdn.quotas import Limits
+from cdn.aws.table import Ledger
+from cdn.aws.timers import Clock
+from cdn.cloudfront.quotas import Limits
+from cdn.invalidation import batches, collecting, flushes
+from cdn.invalidation.changes import Change
+from cdn.invalidation.flushes import Pace
 from tests.local import suite
 
 PACE = Pace(quiet_period_ms=2_000, longest_wait_ms=60_000)
@@ -28,7 +28,7 @@ def note(cloud):
 
     def note(*keys):
         client, now = cloud.world.client, cloud.world.clock.now
-        desk = uploads.Desk(
+        desk = collecting.Desk(
             ledger=Ledger(client("dynamodb"), cloud.world.outputs["LedgerTable"]),
             flush_clock=Clock(client("sqs"), cloud.ear_url),
             pace=PACE,
@@ -37,7 +37,7 @@ def note(cloud):
         )
         at_ms = int(now() * 1000)
         noted = [Change(key, "created", f"{next(sequencers):X}", at_ms) for key in keys]
-        uploads.note(desk, "site", noted)
+        collecting.note(desk, "site", noted)
 
     return note
 
@@ -58,7 +58,7 @@ def tokens(**happening):
 
 def flush(cloud, token):
     client = cloud.world.client
-    desk = commitments.Desk(
+    desk = batches.Desk(
         ledger=Ledger(client("dynamodb"), cloud.world.outputs["LedgerTable"]),
         cloudfront=client("cloudfront"),
         s3=client("s3"),

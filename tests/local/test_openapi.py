@@ -12,7 +12,7 @@ from schemathesis.specs.openapi import checks as of_openapi
 from werkzeug.wrappers import Request as WsgiRequest
 from werkzeug.wrappers import Response as WsgiResponse
 
-from cdn import secrets
+from cdn.signing import signing_secret
 from local.loopback import Request
 from tests.local import signed
 
@@ -115,7 +115,7 @@ class TestAnswers:
         So is the one that says to come again.
         """
         signed.forget()
-        cloud.keep(secrets.PLACEHOLDER)
+        cloud.keep(signing_secret.PLACEHOLDER)
 
         answer = cloud.ask("POST", "/signed-urls", {"urls": ["https://a.example/b"]})
 

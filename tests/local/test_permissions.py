@@ -3,7 +3,7 @@
 import pytest
 from samtranslator.yaml_helper import yaml_parse
 
-from cdn import keypairs
+from cdn.signing import key_pairs
 from local.faults import Does, Rule
 from tests.local import signed, suite
 
@@ -118,7 +118,7 @@ def test_rotating():
             world.clock.advance(10 * 86_400 if outcome.answer["taken"]["step"] == "Wait" else 300)
         plan = world.call(function, {"plan": True}).answer
         (signing,) = (key["key_id"] for key in plan["keys"] if key["state"] == "signing")
-        cloud.trust(keypairs.public_pem(signed.private_key()), "unknown")
+        cloud.trust(key_pairs.public_pem(signed.private_key()), "unknown")
         world.call(function, {"revoke": signing})
         world.call(function, {})
         names = {

@@ -6,8 +6,9 @@ from datetime import datetime
 
 import pytest
 
-from cdn import keypairs, keyrotation, ownership, revocation
 from cdn.errors import KeyGroupError
+from cdn.rotation import key_group_resource, reconcile, revocation
+from cdn.signing import key_pairs
 from local.custom_resources import CustomResourceError
 from local.faults import Crash, Does, Rule
 from tests.local import rotating, signed
@@ -270,7 +271,7 @@ class TestAnnounced:
         """
         ready(cloud)
         group = cloud.key_group_id
-        key_id = cloud.trust(keypairs.public_pem(signed.private_key()), "somebody's")
+        key_id = cloud.trust(key_pairs.public_pem(signed.private_key()), "somebody's")
 
         told = [name for _ in range(3) for name in ask(cloud, {})["announced"]]
 
@@ -288,11 +289,11 @@ class TestAnnounced:
             died = Rule(does=Does.CRASH_BEFORE, operation="UpdateItem", times=None)
             cloud.faults.rules.append(died)
             with pytest.raises(Crash):
-                keyrotation.announce(cloud.desk, audience, cloud.observe())
+                reconcile.announce(cloud.desk, audience, cloud.observe())
             cloud.faults.rules.clear()
 
-            told = keyrotation.announce(cloud.desk, audience, cloud.observe())
-            again = keyrotation.announce(cloud.desk, audience, cloud.observe())
+            told = reconcile.announce(cloud.desk, audience, cloud.observe())
+            again = reconcile.announce(cloud.desk, audience, cloud.observe())
 
             (activated,) = told
             assert activated.startswith("signing-key/stack-us-east-1-")
@@ -304,7 +305,7 @@ class TestAnnounced:
         """
         with rotating.running() as cloud:
             audience = rotating.audience()
-            pem = keypairs.public_pem(signed.private_key())
+            pem = key_pairs.public_pem(signed.private_key())
             config = {"CallerReference": "x", "Name": "x", "EncodedKey": pem}
             made = cloud.call("CreatePublicKey", PublicKeyConfig=config)["PublicKey"]["Id"]
             own = cloud.members()
@@ -319,7 +320,7 @@ class TestAnnounced:
                     IfMatch=found["ETag"],
                     KeyGroupConfig=wanted,
                 )
-                told += keyrotation.announce(cloud.desk, audience, cloud.observe())
+                told += reconcile.announce(cloud.desk, audience, cloud.observe())
 
             assert told == [f"signing-keys/unknown-key/{made}"] * 2
 
@@ -366,7 +367,7 @@ class TestGroup:
         One that nobody trusts is deleted where that is asked for, with its keys.
         """
         with rotating.running(trusted=False) as cloud:
-            ownership.delete(cloud.desk, physical_id=cloud.group_id, everything=True)
+            key_group_resource.delete(cloud.desk, physical_id=cloud.group_id, everything=True)
 
             assert cloud.public_keys() == {}
 
@@ -375,9 +376,9 @@ class TestGroup:
         Asked again after a crash at any moment, there is still one group with one key.
         """
         with rotating.running(trusted=False) as cloud:
-            again = ownership.create(cloud.desk, key_group_id="", adopt_foreign=False)
+            again = key_group_resource.create(cloud.desk, key_group_id="", adopt_foreign=False)
             cloud.desk.ledger.delete("signing-keys", ["group"])
-            anew = ownership.create(cloud.desk, key_group_id="", adopt_foreign=False)
+            anew = key_group_resource.create(cloud.desk, key_group_id="", adopt_foreign=False)
 
             assert {again, anew} == {cloud.group_id}
             assert len(cloud.public_keys()) == 1
@@ -392,10 +393,12 @@ class TestGroup:
             made = cloud.call("CreateKeyGroup", KeyGroupConfig=config)["KeyGroup"]["Id"]
 
             with pytest.raises(KeyGroupError, match="ignore_changes"):
-                ownership.create(cloud.desk, key_group_id=made, adopt_foreign=False)
+                key_group_resource.create(cloud.desk, key_group_id=made, adopt_foreign=False)
             with pytest.raises(KeyGroupError, match="there is no key group"):
-                ownership.create(cloud.desk, key_group_id="gone", adopt_foreign=True)
-            assert ownership.create(cloud.desk, key_group_id=made, adopt_foreign=True) == made
+                key_group_resource.create(cloud.desk, key_group_id="gone", adopt_foreign=True)
+            assert (
+                key_group_resource.create(cloud.desk, key_group_id=made, adopt_foreign=True) == made
+            )
 
     def test_broken(self, cloud):
         """

@@ -15,8 +15,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from cdn import keypairs, revocation, rotation
 from cdn.errors import TryAgainError
+from cdn.rotation import decide, revocation
+from cdn.signing import key_pairs
 from local.cloudfront import Lags
 from local.faults import Does, Rule
 from tests.local import rotating
@@ -27,7 +28,7 @@ MOST_TICKS = 60
 # Short lives, so that a storm meets many: the period is no rule that protects anybody.
 RULES = replace(rotating.RULES, period_s=2 * DAY_S, hold_s=HOUR_S)
 PICK = st.integers(0, 7)
-CURRENT, STANDBY, MINTED = rotation.CURRENT, rotation.STANDBY, rotation.MINTED
+CURRENT, STANDBY, MINTED = decide.CURRENT, decide.STANDBY, decide.MINTED
 
 
 class Storm(RuleBasedStateMachine):
@@ -211,7 +212,7 @@ class Storm(RuleBasedStateMachine):
     def add_unknown(self, name, put):
         if name in self.cloud.public_keys().values() or len(self.cloud.public_keys()) >= 8:
             return
-        pem = keypairs.public_pem(rotating.foreign_key(len(self.cloud.public_keys())))
+        pem = key_pairs.public_pem(rotating.foreign_key(len(self.cloud.public_keys())))
         config = {"CallerReference": name, "Name": name, "EncodedKey": pem}
         made = self.cloud.call("CreatePublicKey", PublicKeyConfig=config)["PublicKey"]["Id"]
         self.foreign.append(made)
@@ -285,10 +286,10 @@ class Storm(RuleBasedStateMachine):
 
     def noticed(self):
         """Whether rotation has noticed who signs: twice between two looks, nobody would."""
-        step = rotation.decide(
+        step = decide.decide(
             self.cloud.observe(), now_ms=self.cloud.desk.now_ms(), rules=self.cloud.desk.rules
         )
-        return not isinstance(step, rotation.Note)
+        return not isinstance(step, decide.Note)
 
     def hurt(self, key_id):
         self.cloud.hurt.add(key_id)
@@ -321,7 +322,7 @@ class Storm(RuleBasedStateMachine):
         for _ in range(MOST_TICKS):
             tick = self.run()
             self.links_open()
-            if tick and isinstance(tick.step, rotation.Wait):
+            if tick and isinstance(tick.step, decide.Wait):
                 if self.at_rest():
                     break
                 assert tick.step.until_ms is not None, f"{tick} {cloud.steps[-20:]}"
@@ -354,7 +355,7 @@ class Storm(RuleBasedStateMachine):
     def explained(self):
         """Every public key with the stack's mark is known to the ledger, under its name."""
         observed = self.cloud.observe()
-        ours = [k for k in observed.public_keys if rotation.is_ours(k, mark=observed.mark)]
+        ours = [k for k in observed.public_keys if decide.is_ours(k, mark=observed.mark)]
         assert {key.name for key in ours} <= {*observed.records}
         assert len(ours) <= 5
 

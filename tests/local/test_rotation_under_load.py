@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from cdn import keypairs
+from cdn.signing import key_pairs
 from local.demo import frontend, outside
 from local.demo.frontend import HOST, FrontEnd, film
 from local.stack import embedded
@@ -34,10 +34,10 @@ def cloud(world):
 
 
 def make_current(cloud, name):
-    key = keypairs.generate("ECDSA-P256")
-    key_id = cloud.trust(keypairs.public_pem(key), name)
+    key = key_pairs.generate("ECDSA-P256")
+    key_id = cloud.trust(key_pairs.public_pem(key), name)
     cloud.world.clock.advance(60)  # until all edges know it
-    cloud.keep({"key_id": key_id, "private_key": keypairs.private_pem(key)})
+    cloud.keep({"key_id": key_id, "private_key": key_pairs.private_pem(key)})
     return key_id
 
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from cdn import keypairs, secrets
+from cdn.signing import key_pairs, signing_secret
 from local.faults import Does, Rule
 from tests.local import signed
 
@@ -133,7 +133,7 @@ class TestKeys:
         """
         As long as there is no key, the answer is to come again later.
         """
-        cloud.keep(secrets.PLACEHOLDER)
+        cloud.keep(signing_secret.PLACEHOLDER)
         cloud.world.clock.advance(61)
 
         # The key that was there is kept while none can be read, as if Secrets Manager failed.
@@ -147,10 +147,10 @@ class TestKeys:
         """
         A new key signs within a minute, without a failed request.
         """
-        new = keypairs.generate("ECDSA-P256")
-        key_id = cloud.trust(keypairs.public_pem(new), "second")
+        new = key_pairs.generate("ECDSA-P256")
+        key_id = cloud.trust(key_pairs.public_pem(new), "second")
         cloud.world.run(limit_s=60)
-        cloud.keep({"key_id": key_id, "private_key": keypairs.private_pem(new)})
+        cloud.keep({"key_id": key_id, "private_key": key_pairs.private_pem(new)})
 
         statuses, ids = [], []
         for _ in range(61):
@@ -168,8 +168,8 @@ class TestKeys:
         """
         cloud.urls(OWN)
         cloud.world.clock.advance(6)
-        new = keypairs.generate("ECDSA-P256")
-        cloud.keep({"key_id": "KNEW", "private_key": keypairs.private_pem(new)})
+        new = key_pairs.generate("ECDSA-P256")
+        cloud.keep({"key_id": "KNEW", "private_key": key_pairs.private_pem(new)})
 
         def reads():
             return sum(call.operation == "GetSecretValue" for call in cloud.world.faults.calls)
@@ -232,7 +232,7 @@ class TestSecrecy:
                 cloud.urls(OTHERS, token=token).body,
                 cloud.ask("POST", "/signed-urls", "x", token=token).body,
             ]
-            pem = keypairs.private_pem(signed.private_key())
+            pem = key_pairs.private_pem(signed.private_key())
             cloud.keep({"key_id": "K1", "private_key": pem[:100]})
             cloud.world.clock.advance(901)
             problems.append(cloud.urls(OWN, token=cloud.token()).body)

@@ -6,8 +6,9 @@ import ada_url
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from cdn import paths, plans
-from cdn.routes import Behavior, Distribution, Origin, Route
+from cdn.cloudfront import paths
+from cdn.invalidation import planner
+from cdn.invalidation.routes import Behavior, Distribution, Origin, Route
 from local.edge import behaviors, evictions
 
 SITE = Origin("site", "site.s3.amazonaws.com")
@@ -37,7 +38,7 @@ def test_every_url(key):
     """
     A key's items take every URL by which a browser gets it, or the plan says why not.
     """
-    plan = plans.make([key], routes=[ROUTE], listed=lambda _: None)
+    plan = planner.make([key], routes=[ROUTE], listed=lambda _: None)
     items = [item for batch in plan.batches for item in batch.items]
     eviction = evictions.Eviction.of(tuple(items))
 
@@ -53,7 +54,7 @@ def test_nothing_else(key, other):
     """
     No item of a key takes another key's copies, unless it had to be a wildcard.
     """
-    plan = plans.make([key], routes=[ROUTE], listed=lambda _: None)
+    plan = planner.make([key], routes=[ROUTE], listed=lambda _: None)
     items = tuple(item for batch in plan.batches for item in batch.items)
     if key == other or any(map(paths.is_wildcard, items)):
         return
@@ -109,7 +110,7 @@ def test_routes(routed, dirty, clean, others):
     """
     route, config, origin_path = routed
     clean -= dirty
-    plan = plans.make(
+    plan = planner.make(
         dirty,
         routes=[route],
         listed=lambda prefix: sorted(key for key in dirty | clean if key.startswith(prefix)),
@@ -155,7 +156,7 @@ def test_order(changed, clean, random):
 
     def plan(keys):
         there = sorted({*changed, *clean})
-        return plans.make(
+        return planner.make(
             keys,
             routes=[ROUTE],
             listed=lambda prefix: [key for key in there if key.startswith(prefix)],

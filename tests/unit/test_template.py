@@ -11,7 +11,8 @@ from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 from samtranslator.yaml_helper import yaml_parse
 
-from cdn import secrets, settings
+from cdn import settings
+from cdn.signing import signing_secret
 from functions.rotate_keys import app as rotate_keys
 
 ROOT = Path(__file__).parents[2]
@@ -506,7 +507,7 @@ class TestSigning:
         secret = RESOURCES["SigningSecret"]
 
         assert secret["DeletionPolicy"] == secret["UpdateReplacePolicy"] == "Retain"
-        assert secrets.PLACEHOLDER == secret["Properties"]["SecretString"]
+        assert signing_secret.PLACEHOLDER == secret["Properties"]["SecretString"]
 
 
 class TestRotation:
@@ -560,7 +561,7 @@ class TestRotation:
 
         assert alarm["MetricName"] == metric
         assert alarm["Namespace"] == told["STACK"]
-        code = "functions/rotate_keys/app.py", "layers/cloudfront/cdn/keyrotation.py"
+        code = "functions/rotate_keys/app.py", "layers/cloudfront/cdn/rotation/reconcile.py"
         assert any(f'"{metric}"' in (ROOT / path).read_text() for path in code)
 
 

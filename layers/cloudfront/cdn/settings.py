@@ -79,7 +79,7 @@ class SignAccessSettings:
         cookie_domain: A parent domain that the API's own host shares with what cookies open.
         cross_site_pages: `yes` where pages of other sites show what cookies open.
         viewer_address: Where the viewer's address is to be had: `none`, `connection`,
-            `cloudfront`; see `access.viewer_ip`.
+            `cloudfront`; see `issuing.viewer_ip`.
     """
 
     signing_secret: str
@@ -100,7 +100,7 @@ class RotateKeysSettings:
         stack: The stack's name, with which keys in KMS are tagged.
         key_mark: With what the names of the stack's public keys begin.
         signing_keys: `stored`, or `kms` where private keys never leave KMS.
-        canary_url: See `keysteps.Desk`.
+        canary_url: See `execute.Desk`.
     """
 
     ledger_table: str

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cdn import flushes, watches
+from cdn.invalidation import flushes
+from cdn.watching import watches
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cdn.clocks import Clock
-    from cdn.ledger import Ledger
+    from cdn.aws.table import Ledger
+    from cdn.aws.timers import Clock
 
 # A clock whose function died comes back by itself within its visibility timeout, 90 s.
 _OVERDUE_AFTER_MS = 120_000

@@ -7,8 +7,8 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from cdn import keypairs
-from cdn.ledger import Ledger
+from cdn.aws.table import Ledger
+from cdn.signing import key_pairs
 from local.cloudfront import CloudFront, doors
 
 
@@ -129,10 +129,10 @@ def account(clock):
 @pytest.fixture(scope="session")
 def private_keys():
     """A private key of each kind, made once: RSA takes a while."""
-    return {kind: keypairs.generate(kind) for kind in get_args(keypairs.Kind)}
+    return {kind: key_pairs.generate(kind) for kind in get_args(key_pairs.Kind)}
 
 
 @pytest.fixture(scope="session")
 def strangers():
     """Another private key of each kind."""
-    return {kind: keypairs.generate(kind) for kind in get_args(keypairs.Kind)}
+    return {kind: key_pairs.generate(kind) for kind in get_args(key_pairs.Kind)}

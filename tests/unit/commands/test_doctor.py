@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cdn import keypairs, signing
+from cdn.signing import key_pairs, signing
 
 ROOT = Path(__file__).parents[3]
 URL = "https://media.example.com/a.jpg"
@@ -17,18 +17,18 @@ URL = "https://media.example.com/a.jpg"
 
 @pytest.fixture(scope="module")
 def key():
-    return keypairs.generate("ECDSA-P256")
+    return key_pairs.generate("ECDSA-P256")
 
 
 @pytest.fixture
 def pem(key, tmp_path):
     file = tmp_path / "key.pem"
-    file.write_text(keypairs.public_pem(key))
+    file.write_text(key_pairs.public_pem(key))
     return file
 
 
 def sign(key, *, expires_at_s):
-    signer = keypairs.signer(key, key_id="K1", hash_algorithm="SHA256")
+    signer = key_pairs.signer(key, key_id="K1", hash_algorithm="SHA256")
     return signing.sign_url(
         signer, URL, expires_at_s=expires_at_s, now_s=expires_at_s - 60, longest_s=60
     )

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from cdn.changes import Change
 from cdn.errors import MessageError
+from cdn.invalidation.changes import Change
 from functions.notice_upload import app
 
 EVENTS = Path(__file__).parents[3] / "events"

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from cdn import keypairs
-from cdn.access import Opened
+from cdn.access.issuing import Opened
 from cdn.errors import UnavailableError
+from cdn.signing import key_pairs
 from functions.sign_access import app
 
 
@@ -59,8 +59,8 @@ class TestKept:
         )
 
 
-KEY = keypairs.generate("ECDSA-P256")
+KEY = key_pairs.generate("ECDSA-P256")
 
 
 def secret(key_id):
-    return json.dumps({"key_id": key_id, "private_key": keypairs.private_pem(KEY)})
+    return json.dumps({"key_id": key_id, "private_key": key_pairs.private_pem(KEY)})

@@ -1,0 +1,1 @@
+"""Who may open what, and the signatures that say so."""

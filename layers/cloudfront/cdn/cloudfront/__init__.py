@@ -1,0 +1,1 @@
+"""What CloudFront has, and what it takes."""

@@ -1,0 +1,169 @@
+"""What CloudFront says of its distributions, as far as it decides which paths mean what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from cdn.aws import busy
+from cdn.cloudfront import pages
+from cdn.invalidation import routes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from mypy_boto3_cloudfront import CloudFrontClient
+
+_Needed: TypeAlias = "dict[str, _Needed]"
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """
+    What CloudFront's lists said at one moment.
+
+    Attributes:
+        etags: The configurations in force of the enabled distributions with an origin in S3,
+            or one that is declared to lead there.
+        with_queries: The cache policies that have query strings in the cache key.
+    """
+
+    etags: Mapping[str, str]
+    with_queries: frozenset[str]
+
+
+def survey(client: CloudFrontClient, *, access_points: Mapping[str, str]) -> Survey:
+    """
+    List what there is, in one call a hundred distributions, and one for the cache policies.
+
+    A distribution that serves only through tenants has no cache of its own: its invalidations
+    would be refused as of one that does not exist.
+
+    Raises:
+        TryAgainError: CloudFront is busy.
+    """
+    with busy.told():
+        pages = client.get_paginator("list_distributions").paginate()
+        summaries = [one for page in pages for one in page["DistributionList"].get("Items", ())]
+        return Survey(
+            # An ETag that is not told matches none: the configuration is then read each time.
+            etags={
+                one["Id"]: one.get("ETag", "")
+                for one in summaries
+                if _serves_s3(one, access_points)
+            },
+            with_queries=frozenset(_policies_with_queries(client)),
+        )
+
+
+def _serves_s3(summary: Mapping[str, Any], access_points: Mapping[str, str]) -> bool:
+    domains = [origin["DomainName"] for origin in summary["Origins"]["Items"]]
+    return (
+        summary["Enabled"]
+        and summary.get("ConnectionMode") != "tenant-only"
+        and any(
+            routes.bucket_of(domain, access_points) or routes.is_access_point(domain)
+            for domain in domains
+        )
+    )
+
+
+def _policies_with_queries(client: CloudFrontClient) -> Iterator[str]:
+    for item in pages.items(client.list_cache_policies, "CachePolicyList"):
+        config = item["CachePolicy"]["CachePolicyConfig"]
+        in_key = config.get("ParametersInCacheKeyAndForwardedToOrigin", {})
+        behavior = in_key.get("QueryStringsConfig", {}).get("QueryStringBehavior", "none")
+        if behavior != "none":
+            yield item["CachePolicy"]["Id"]
+
+
+def config(client: CloudFrontClient, distribution_id: str) -> tuple[str, dict[str, Any]] | None:
+    """
+    Read a distribution's ETag, and as much of its configuration as routes need.
+
+    The rest is left behind: origins' custom headers, for one, may be secrets. None stands for
+    a distribution that was deleted meanwhile.
+
+    Raises:
+        TryAgainError: CloudFront is busy.
+    """
+    with busy.told():
+        try:
+            answer = client.get_distribution_config(Id=distribution_id)
+        except client.exceptions.NoSuchDistribution:
+            return None
+    return answer["ETag"], _kept(answer["DistributionConfig"], _NEEDED)
+
+
+# A member's name leads to what is needed inside it, or to nothing when all of it is.
+_FUNCTIONS: _Needed = {"Items": {"EventType": {}}}
+_BEHAVIOR: _Needed = {
+    "PathPattern": {},
+    "TargetOriginId": {},
+    "CachePolicyId": {},
+    "ForwardedValues": {"QueryString": {}},
+    "FunctionAssociations": _FUNCTIONS,
+    "LambdaFunctionAssociations": _FUNCTIONS,
+}
+_NEEDED: _Needed = {
+    "DefaultRootObject": {},
+    "Origins": {"Items": {"Id": {}, "DomainName": {}, "OriginPath": {}}},
+    "OriginGroups": {"Items": {"Id": {}, "Members": {"Items": {"OriginId": {}}}}},
+    "DefaultCacheBehavior": _BEHAVIOR,
+    "CacheBehaviors": {"Items": _BEHAVIOR},
+}
+
+
+def _kept(value: Any, needed: _Needed) -> Any:  # noqa: ANN401  # whatever a configuration holds
+    if isinstance(value, list):
+        return [_kept(one, needed) for one in value]
+    if not needed:
+        return value
+    return {name: _kept(value[name], inside) for name, inside in needed.items() if name in value}
+
+
+def behaviors(config: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """List a configuration's behaviors in the order in which they are tried, the default last."""
+    own = config.get("CacheBehaviors", {}).get("Items", ())
+    return [*own, {"PathPattern": "*", **config["DefaultCacheBehavior"]}]
+
+
+def of_config(
+    distribution_id: str, config: Mapping[str, Any], *, with_queries: frozenset[str]
+) -> routes.Distribution:
+    """
+    Take from a DistributionConfig what routes need.
+
+    Args:
+        with_queries: The cache policies that have query strings in the cache key.
+    """
+    groups = {
+        group["Id"]: tuple(member["OriginId"] for member in group["Members"]["Items"])
+        for group in config.get("OriginGroups", {}).get("Items", ())
+    }
+    return routes.Distribution(
+        id=distribution_id,
+        origins=tuple(
+            routes.Origin(origin["Id"], origin["DomainName"], origin.get("OriginPath", ""))
+            for origin in config["Origins"]["Items"]
+        ),
+        behaviors=tuple(
+            routes.Behavior(
+                pattern=behavior["PathPattern"],
+                origin_ids=groups.get(behavior["TargetOriginId"], (behavior["TargetOriginId"],)),
+                query_strings=behavior.get("CachePolicyId") in with_queries
+                or behavior.get("ForwardedValues", {}).get("QueryString", False),
+                rewrites=_rewrites(behavior),
+            )
+            for behavior in behaviors(config)
+        ),
+        default_root_object=config.get("DefaultRootObject", ""),
+    )
+
+
+def _rewrites(behavior: Mapping[str, Any]) -> bool:
+    functions = [
+        *behavior.get("FunctionAssociations", {}).get("Items", ()),
+        *behavior.get("LambdaFunctionAssociations", {}).get("Items", ()),
+    ]
+    return any(function["EventType"].endswith("-request") for function in functions)

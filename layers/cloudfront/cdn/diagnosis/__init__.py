@@ -1,0 +1,1 @@
+"""Why CloudFront answers as it does."""

@@ -1,0 +1,1 @@
+"""From what changed in S3 to the invalidations that it needs."""

@@ -1,0 +1,1 @@
+"""The signing keys: observe, decide on one step, take it."""

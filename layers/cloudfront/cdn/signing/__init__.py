@@ -1,0 +1,1 @@
+"""URLs, policies, keys and signatures, as exact bytes; only `kms` reaches AWS."""

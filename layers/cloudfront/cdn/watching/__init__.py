@@ -1,0 +1,1 @@
+"""Whatever CloudFront is doing, polled to its end and announced."""

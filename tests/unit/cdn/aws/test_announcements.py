@@ -1,0 +1,82 @@
+"""An announcement says the same to machines and to people, under one id."""
+
+import json
+from datetime import UTC, datetime
+
+import boto3
+import pytest
+from botocore.stub import Stubber
+
+from cdn.aws import announcements
+from cdn.aws.announcements import Announcement, Audience
+from cdn.errors import TryAgainError
+
+END = Announcement(
+    id="invalidation/E1/I1/completed",
+    kind="Invalidation Completed",
+    sentence="Invalidation Completed: I1 of distribution E1, 20 s after it began.",
+    at_ms=1_795_305_600_000,
+    facts={"distribution_id": "E1"},
+)
+DETAIL = {
+    "id": "invalidation/E1/I1/completed",
+    "at": "2026-11-22T00:00:00.000Z",
+    "distribution_id": "E1",
+}
+ENTRY = {
+    "EventBusName": "default",
+    "Source": "cloudfront.autopilot",
+    "DetailType": "Invalidation Completed",
+    "Time": datetime(2026, 11, 22, tzinfo=UTC),
+    "Detail": json.dumps(DETAIL),
+}
+MESSAGE = """\
+Invalidation Completed: I1 of distribution E1, 20 s after it began.
+
+id: invalidation/E1/I1/completed
+at: 2026-11-22T00:00:00.000Z
+distribution_id: E1"""
+
+
+@pytest.fixture
+def audience():
+    session = boto3.Session("k", "s", region_name="us-east-1")
+    return Audience(session.client("events"), "default", session.client("sns"), "arn:topic")
+
+
+class TestPublish:
+    def test_both(self, audience):
+        """
+        The bus gets the facts, the topic a sentence and the facts.
+        """
+        with Stubber(audience.events) as bus, Stubber(audience.sns) as topic:
+            bus.add_response("put_events", {"FailedEntryCount": 0}, {"Entries": [ENTRY]})
+            topic.add_response(
+                "publish",
+                {"MessageId": "m"},
+                {
+                    "TopicArn": "arn:topic",
+                    "Subject": "CloudFront: Invalidation Completed",
+                    "Message": MESSAGE,
+                    "MessageAttributes": {
+                        "kind": {"DataType": "String", "StringValue": END.kind},
+                        "id": {"DataType": "String", "StringValue": END.id},
+                    },
+                },
+            )
+
+            announcements.publish(audience, END)
+
+            bus.assert_no_pending_responses()
+            topic.assert_no_pending_responses()
+
+    def test_not_taken(self, audience):
+        """
+        An entry that the bus does not take is an error, though the call is none.
+        """
+        answer = {"FailedEntryCount": 1, "Entries": [{"ErrorCode": "ThrottlingException"}]}
+        with Stubber(audience.events) as bus:
+            bus.add_response("put_events", answer, {"Entries": [ENTRY]})
+
+            with pytest.raises(TryAgainError, match="ThrottlingException"):
+                announcements.publish(audience, END)

@@ -1,0 +1,86 @@
+"""Public keys are found by name and by what they are, however often they are asked for."""
+
+from random import Random
+
+import pytest
+
+from cdn.cloudfront import public_keys
+from cdn.errors import TryAgainError
+from cdn.signing import key_pairs
+from local.cloudfront import Quotas
+from local.cloudfront.core import CloudFront
+
+
+@pytest.fixture
+def pem(private_keys):
+    return key_pairs.public_pem(private_keys["ECDSA-P256"])
+
+
+class TestCreate:
+    def test_once(self, account, pem):
+        """
+        A name and its key are published once, whatever newline ends the PEM.
+        """
+        first = public_keys.create(account.client, name="one", pem=pem)
+        again = public_keys.create(account.client, name="one", pem=pem.strip())
+
+        assert first == again
+        assert [key.id for key in public_keys.listed(account.client)] == [first]
+
+    def test_name_taken(self, account, pem, strangers):
+        """
+        A name that another key has is not taken for the key.
+        """
+        other = key_pairs.public_pem(strangers["ECDSA-P256"])
+        public_keys.create(account.client, name="one", pem=other)
+
+        with pytest.raises(TryAgainError, match="PublicKeyAlreadyExists"):
+            public_keys.create(account.client, name="one", pem=pem)
+
+    def test_no_room(self, account, clock, pem):
+        """
+        An account with ten keys has no room for now.
+        """
+        account.core = CloudFront(now=clock, random=Random(1), quotas=Quotas(public_keys=0))
+
+        with pytest.raises(TryAgainError, match="TooManyPublicKeys"):
+            public_keys.create(account.client, name="one", pem=pem)
+
+
+class TestListed:
+    def test_pages(self, account, private_keys):
+        """
+        Every page is read, and each key told by its fingerprint.
+        """
+        for number in range(3):
+            pem = key_pairs.public_pem(private_keys["ECDSA-P256"])
+            public_keys.create(account.client, name=f"n{number}", pem=pem)
+
+        found = public_keys.listed(account.client)
+
+        assert [key.name for key in found] == ["n0", "n1", "n2"]
+        assert len({key.fingerprint for key in found}) == 1
+        assert public_keys.fingerprint(found[0].pem) == found[0].fingerprint
+
+
+class TestDelete:
+    def test_in_use(self, account, pem):
+        """
+        A key that a group names is not deleted now.
+        """
+        made = public_keys.create(account.client, name="one", pem=pem)
+        account.core.call("CreateKeyGroup", {"KeyGroupConfig": {"Name": "g", "Items": [made]}})
+
+        with pytest.raises(TryAgainError, match="PublicKeyInUse"):
+            public_keys.delete(account.client, made)
+
+    def test_gone(self, account, pem):
+        """
+        One that is gone already is none to worry about.
+        """
+        made = public_keys.create(account.client, name="one", pem=pem)
+        public_keys.delete(account.client, made)
+
+        public_keys.delete(account.client, made)
+
+        assert public_keys.listed(account.client) == ()

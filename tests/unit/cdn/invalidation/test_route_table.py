@@ -1,0 +1,181 @@
+"""Configurations are read once, lists when they may be out of date, secrets never."""
+
+import zlib
+
+import pytest
+
+from cdn.errors import TryAgainError
+from cdn.invalidation import route_table
+from local.cloudfront import Refusal
+
+LISTS = ["ListDistributions", "ListCachePolicies"]
+ALIAS = "photos-x1y2-s3alias"
+
+
+@pytest.fixture
+def read(rows, account, clock):
+    def read(*, since_s=0.0, access_points=None):
+        found = route_table.read(
+            rows,
+            account.client,
+            access_points=access_points or {},
+            since_ms=int((clock.s - since_s) * 1000),
+            now=clock,
+        )
+        return [distribution.id for distribution in found]
+
+    return read
+
+
+class TestRead:
+    def test_first(self, read, account):
+        """
+        The first time, each distribution that serves a bucket is read.
+        """
+        one = account.distribute("one")
+        account.distribute("api", domain_name="api.example.com")
+        account.distribute("off", Enabled=False)
+
+        assert read() == [one]
+        assert account.heard() == [*LISTS, "GetDistributionConfig"]
+
+    def test_unchanged(self, read, account, clock):
+        """
+        A configuration is not read again while its ETag is the same.
+        """
+        one = account.distribute("one")
+        read()
+        account.heard()
+        clock.s += 60
+
+        assert read() == [one]
+        assert account.heard() == LISTS
+
+    def test_shared(self, read, account, clock):
+        """
+        Who needs nothing newer than the last look asks CloudFront nothing.
+        """
+        one = account.distribute("one")
+        read()
+        account.heard()
+        clock.s += 60
+
+        assert read(since_s=61) == [one]
+        assert account.heard() == []
+
+    def test_updated(self, rows, account, clock):
+        """
+        A new configuration is in force with the next look.
+        """
+
+        def read():
+            return route_table.read(
+                rows, account.client, access_points={}, since_ms=clock.now_ms(), now=clock
+            )
+
+        one = account.distribute("one")
+        read()
+        clock.s += 1
+        account.update(one, DefaultRootObject="start.html")
+
+        (found,) = read()
+
+        assert found.default_root_object == "start.html"
+
+    def test_gone(self, read, rows, account, clock):
+        """
+        What is switched off is forgotten.
+        """
+        one, other = account.distribute("one"), account.distribute("other")
+        read()
+        account.update(one, Enabled=False)
+        clock.s += 1
+
+        assert read() == [other]
+        assert rows.get("routes", f"distribution#{one}") is None
+
+    def test_row_lost(self, read, rows, account):
+        """
+        A row that is named but not there is read again.
+        """
+        one = account.distribute("one")
+        read()
+        rows.delete("routes", [f"distribution#{one}"])
+
+        assert read(since_s=60) == [one]
+
+    def test_only_tenants(self, read, account):
+        """
+        A distribution that serves through tenants alone has nothing to invalidate.
+        """
+        account.distribute("tenants", ConnectionMode="tenant-only")
+
+        assert read() == []
+
+    def test_staging(self, read, account):
+        """
+        A staging distribution has a cache of its own, and counts as any other.
+        """
+        one = account.distribute("staging", Staging=True)
+
+        assert read() == [one]
+
+    @pytest.mark.parametrize(
+        ("domain_name", "access_points"),
+        [
+            (f"{ALIAS}.s3.us-west-2.amazonaws.com", {}),
+            (f"{ALIAS}.s3.us-west-2.amazonaws.com", {ALIAS: "photos"}),
+            ("files.example.com", {"files.example.com": "photos"}),
+        ],
+    )
+    def test_access_points(self, read, account, domain_name, access_points):
+        """
+        Access points count, declared or not, and whatever else is declared.
+        """
+        one = account.distribute("one", domain_name=domain_name)
+
+        assert read(access_points=access_points) == [one]
+
+    def test_no_secret(self, read, rows, account):
+        """
+        What routes do not need of a configuration stays out of the ledger.
+        """
+        one = account.distribute("one")
+        read()
+
+        kept = zlib.decompress(rows.get("routes", f"distribution#{one}")["config"])
+
+        assert b"hush" not in kept
+        assert b"site.s3" in kept
+
+    def test_query_strings(self, rows, account, clock):
+        """
+        A cache policy that takes query strings into its key counts from the next look on.
+        """
+        all_queries = "4cc15a8a-d715-48a4-82b8-cc0b614638fe"
+        behavior = {
+            "TargetOriginId": "site",
+            "ViewerProtocolPolicy": "allow-all",
+            "CachePolicyId": all_queries,
+        }
+        account.distribute("one", DefaultCacheBehavior=behavior)
+
+        (found,) = route_table.read(
+            rows, account.client, access_points={}, since_ms=clock.now_ms(), now=clock
+        )
+
+        assert found.behaviors[-1].query_strings
+
+    def test_busy(self, read, account):
+        """
+        While CloudFront is busy, there is no plan.
+        """
+        account.core = Busy()
+
+        with pytest.raises(TryAgainError):
+            read()
+
+
+class Busy:
+    def call(self, operation, parameters):
+        raise Refusal("Throttling", "Rate exceeded", status=400)
