@@ -53,7 +53,7 @@ def explain(
     Tell every path that an invalidation of *key* would name, distribution by distribution.
 
     Raises:
-        TryAgainError: CloudFront is busy.
+        RetryLaterError: CloudFront is busy.
     """
     survey = distributions.survey(client, access_points=access_points)
     read = {one: distributions.config(client, one) for one in sorted(survey.etags)}

@@ -20,12 +20,12 @@ from typing import Any, Protocol
 import boto3
 
 from local import aws, secrets_extension
-from local.clock import VirtualClock
 from local.cloudfront import CloudFront, doors
 from local.faults import Crash, Faults
 from local.function import Function, Outcome
 from local.sandboxes import lambda_environment
 from local.secrets_extension import SecretsExtension
+from local.virtual_time import VirtualTime
 
 Handler = Callable[[Any, Any], Any]
 
@@ -41,7 +41,7 @@ class _World:
 
     faults: Faults
     cloudfront: CloudFront
-    clock: VirtualClock
+    virtual_time: VirtualTime
     caller: str = "outside"
 
 
@@ -82,7 +82,7 @@ def _session(access_key: str) -> boto3.Session:
 
     def count(**call: Any) -> Any:  # noqa: ANN401  (botocore's stubs know no answer here)
         world = _SWITCHBOARD.current()
-        world.clock.advance(CALL_S)
+        world.virtual_time.advance(CALL_S)
         return world.faults.before_call(caller=world.caller, **call)
 
     def crash(**call: Any) -> None:
@@ -102,13 +102,15 @@ def client(service: str) -> Any:  # noqa: ANN401
 
 
 @contextmanager
-def connected(*, faults: Faults, cloudfront: CloudFront, clock: VirtualClock) -> Iterator[None]:
+def connected(
+    *, faults: Faults, cloudfront: CloudFront, virtual_time: VirtualTime
+) -> Iterator[None]:
     """Let the handlers' default session and the outside's clients reach this stack."""
     if _SWITCHBOARD.world is not None:
         raise RuntimeError("one inline stack at a time: its clock is the process's")
     default = boto3.DEFAULT_SESSION
     boto3.DEFAULT_SESSION = _session(_INSIDE)
-    _SWITCHBOARD.world = _World(faults=faults, cloudfront=cloudfront, clock=clock)
+    _SWITCHBOARD.world = _World(faults=faults, cloudfront=cloudfront, virtual_time=virtual_time)
     try:
         yield
     finally:
@@ -159,7 +161,7 @@ class InProcess:
     """Calls handlers as Lambda would: their own environment, JSON in and out, errors kept."""
 
     handlers: Mapping[str, Handler]
-    clock: VirtualClock
+    virtual_time: VirtualTime
     random: random.Random
     _logs: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     _extensions: dict[str, tuple[SecretsExtension, int]] = field(default_factory=dict)
@@ -205,7 +207,7 @@ class InProcess:
             extension = SecretsExtension(
                 lambda_environment(function, access_key=_INSIDE),
                 client=_extension_client,
-                now=self.clock.now,
+                now=self.virtual_time.now,
             )
             # Handlers are called when their modules are long imported.
             extension.ready = True
@@ -225,8 +227,8 @@ class InProcess:
             aws_request_id=str(uuid.UUID(int=self.random.getrandbits(128), version=4)),
             log_group_name=environment["AWS_LAMBDA_LOG_GROUP_NAME"],
             log_stream_name=environment["AWS_LAMBDA_LOG_STREAM_NAME"],
-            deadline_s=self.clock.now() + function.timeout_s,
-            now=self.clock.now,
+            deadline_s=self.virtual_time.now() + function.timeout_s,
+            now=self.virtual_time.now,
         )
         printed = io.StringIO()
         world.caller = function.name

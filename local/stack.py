@@ -15,7 +15,6 @@ from typing import Any
 from moto import mock_aws
 
 from local import aws, inprocess, template
-from local.clock import VirtualClock
 from local.cloudfront import CloudFront, Lags, Quotas, doors
 from local.custom_resources import CustomResources
 from local.edge import Edge, EdgeServer, beside, s3_objects
@@ -26,6 +25,7 @@ from local.loopback import Answer, Server
 from local.pollers import Delivery, Pollers
 from local.sandboxes import Sandboxes, functions_python
 from local.template import Deployment
+from local.virtual_time import VirtualTime
 from local.world import Invocation, World, noted, recorded
 
 # Requests beyond that wait for each other.
@@ -59,11 +59,11 @@ def embedded(
     `make` installs for them. Everything listens on 127.0.0.1, and ends with this process.
     """
     with ExitStack() as stack:
-        clock = stack.enter_context(VirtualClock(start))
+        virtual_time = stack.enter_context(VirtualTime(start))
         expire = stack.enter_context(aws.mended(seed=seed))
         faults, callers = Faults(), _Callers()
         chance = random.Random(seed)
-        cloudfront = CloudFront(now=clock.now, random=chance, lags=lags, quotas=quotas)
+        cloudfront = CloudFront(now=virtual_time.now, random=chance, lags=lags, quotas=quotas)
         stack.callback(doors.mount_on_moto(cloudfront))
         server = stack.enter_context(
             aws.Server(
@@ -78,13 +78,13 @@ def embedded(
 
         hosts: dict[str, Answer] = {}
         origin = beside(s3_objects(client("s3")), hosts)
-        edge = Edge(cloudfront, origin=origin, now=clock.now)
+        edge = Edge(cloudfront, origin=origin, now=virtual_time.now)
         edge_server = stack.enter_context(EdgeServer(edge, hosts=hosts))
         sandboxes = stack.enter_context(
             Sandboxes(
                 python=python or functions_python(),
                 endpoint_url=server.url,
-                now=clock.now,
+                now=virtual_time.now,
                 random=chance,
                 # Every https host is the edge.
                 outside={
@@ -95,8 +95,8 @@ def embedded(
         )
         callers.sandboxes = sandboxes
         invocations: list[Invocation] = []
-        call = noted(sandboxes.invoke, invocations, clock)
-        custom = CustomResources(call=call, wait=clock.advance, random=chance)
+        call = noted(sandboxes.invoke, invocations, virtual_time)
+        custom = CustomResources(call=call, wait=virtual_time.advance, random=chance)
         deployment = template.deploy(path, parameters=parameters, client=client, custom=custom)
         faults.restart()
         invocations.clear()
@@ -108,14 +108,14 @@ def embedded(
 
         apis = HttpApis(
             deployment.apis,
-            invoke=recorded(invoke, invocations, clock),
-            now=clock.now,
+            invoke=recorded(invoke, invocations, virtual_time),
+            now=virtual_time.now,
             fetch=fetch,
             random=chance,
         )
         hosts |= {api.host: partial(apis.handle, host=api.host) for api in deployment.apis}
         yield World(
-            clock=clock,
+            virtual_time=virtual_time,
             cloudfront=cloudfront,
             edge=edge,
             hosts=hosts,
@@ -129,8 +129,8 @@ def embedded(
             pollers=Pollers(
                 deployment.functions,
                 queues=aws.queues_of_account(),
-                invoke=recorded(invoke, invocations, clock),
-                now=clock.now,
+                invoke=recorded(invoke, invocations, virtual_time),
+                now=virtual_time.now,
                 delivery=delivery,
                 random=chance,
             ),
@@ -170,28 +170,30 @@ def inline(
     each call to AWS, by what is slept, and by the jumps of `run`, but not by itself.
     """
     with ExitStack() as stack:
-        clock = stack.enter_context(VirtualClock(start, ticking=False))
-        stack.enter_context(clock.sleeping_jumps())
+        virtual_time = stack.enter_context(VirtualTime(start, ticking=False))
+        stack.enter_context(virtual_time.sleeping_jumps())
         stack.enter_context(mock_aws())
         expire = stack.enter_context(aws.mended(seed=seed))
         faults = Faults()
         chance = random.Random(seed)
-        cloudfront = CloudFront(now=clock.now, random=chance, lags=lags, quotas=quotas)
-        stack.enter_context(inprocess.connected(faults=faults, cloudfront=cloudfront, clock=clock))
+        cloudfront = CloudFront(now=virtual_time.now, random=chance, lags=lags, quotas=quotas)
+        stack.enter_context(
+            inprocess.connected(faults=faults, cloudfront=cloudfront, virtual_time=virtual_time)
+        )
         client = inprocess.client
-        functions = inprocess.InProcess(handlers, clock=clock, random=chance)
+        functions = inprocess.InProcess(handlers, virtual_time=virtual_time, random=chance)
         stack.enter_context(functions.extended())
         invocations: list[Invocation] = []
-        call = noted(functions.call, invocations, clock)
-        custom = CustomResources(call=call, wait=clock.advance, random=chance)
+        call = noted(functions.call, invocations, virtual_time)
+        custom = CustomResources(call=call, wait=virtual_time.advance, random=chance)
         deployment = template.deploy(path, parameters=parameters, client=client, custom=custom)
         functions.check(deployment.functions)
         faults.restart()
         invocations.clear()
         apis = HttpApis(
             deployment.apis,
-            invoke=recorded(functions.invoke, invocations, clock),
-            now=clock.now,
+            invoke=recorded(functions.invoke, invocations, virtual_time),
+            now=virtual_time.now,
             fetch=fetch,
             random=chance,
         )
@@ -200,18 +202,18 @@ def inline(
         }
         origin = beside(s3_objects(client("s3")), hosts)
         yield World(
-            clock=clock,
+            virtual_time=virtual_time,
             cloudfront=cloudfront,
             apis=apis,
-            edge=Edge(cloudfront, origin=origin, now=clock.now),
+            edge=Edge(cloudfront, origin=origin, now=virtual_time.now),
             hosts=hosts,
             faults=faults,
             deployment=deployment,
             pollers=Pollers(
                 deployment.functions,
                 queues=aws.queues_of_account(),
-                invoke=recorded(functions.invoke, invocations, clock),
-                now=clock.now,
+                invoke=recorded(functions.invoke, invocations, virtual_time),
+                now=virtual_time.now,
                 delivery=delivery,
                 random=chance,
             ),

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from local.clock import VirtualClock
 from local.cloudformation import Physical
 from local.cloudfront import CloudFront
 from local.custom_resources import Call, CustomResources
@@ -20,6 +19,7 @@ from local.loopback import Answer
 from local.pollers import Delivery, Invoke, Pollers
 from local.s3_events import Expire
 from local.template import Deployment
+from local.virtual_time import VirtualTime
 
 # SQS shows a message after its moment, not at it.
 _JUST_AFTER_S = 0.001
@@ -78,7 +78,7 @@ class World:
 
     """
 
-    clock: VirtualClock
+    virtual_time: VirtualTime
     cloudfront: CloudFront
     edge: Edge
     hosts: MutableMapping[str, Answer]
@@ -123,12 +123,12 @@ class World:
             BrokenFunctionError: A function cannot start; said once for each.
 
         """
-        deadline = self.clock.now() + limit_s
+        deadline = self.virtual_time.now() + limit_s
         while True:
             if until is not None and until():
                 self._await_running()
                 return True
-            if self.clock.now() >= deadline:
+            if self.virtual_time.now() >= deadline:
                 self._await_running()
                 return until is not None and until()
             self.pollers.start()
@@ -177,7 +177,7 @@ class World:
     def _jump(self, deadline: float) -> None:
         moments = [self.pollers.next_due_at(), self.cloudfront.next_change_at(), deadline]
         due_at = min(moment for moment in moments if moment is not None)
-        self.clock.jump_to(max(due_at, self.clock.now()) + _JUST_AFTER_S)
+        self.virtual_time.jump_to(max(due_at, self.virtual_time.now()) + _JUST_AFTER_S)
 
     def _await_running(self) -> None:
         while running := [*self.pollers.in_flight, *self.apis.in_flight]:
@@ -189,11 +189,11 @@ class World:
             self.pollers.finish(future)
 
 
-def noted(call: Call, invocations: list[Invocation], clock: VirtualClock) -> Call:
+def noted(call: Call, invocations: list[Invocation], virtual_time: VirtualTime) -> Call:
     """Do as *call*, and note each end in *invocations*."""
 
     def run(function: Function, event: Mapping[str, Any]) -> Outcome:
-        began_at = clock.now()
+        began_at = virtual_time.now()
         outcome = call(function, event)
         invocations.append(Invocation(function.name, began_at, event, outcome))
         return outcome
@@ -201,11 +201,11 @@ def noted(call: Call, invocations: list[Invocation], clock: VirtualClock) -> Cal
     return run
 
 
-def recorded(invoke: Invoke, invocations: list[Invocation], clock: VirtualClock) -> Invoke:
+def recorded(invoke: Invoke, invocations: list[Invocation], virtual_time: VirtualTime) -> Invoke:
     """Do as *invoke*, and note each end in *invocations*."""
 
     def begin(function: Function, event: Mapping[str, Any]) -> Future[Outcome]:
-        began_at = clock.now()
+        began_at = virtual_time.now()
         future = invoke(function, event)
 
         def note(done: Future[Outcome]) -> None:

@@ -16,7 +16,7 @@ from cdn.access import audit, cached, grants
 from cdn.aws.announcements import Audience
 from cdn.aws.table import Ledger
 from cdn.cloudfront import probe
-from cdn.errors import CdnError, SettingError, TryAgainError
+from cdn.errors import CdnError, RetryLaterError, SettingError
 from cdn.rotation import key_group_resource, reconcile, reports, revocation
 from cdn.rotation.decide import Rules
 from cdn.rotation.execute import Desk
@@ -107,7 +107,7 @@ def _for_cloudformation(desk: Desk, event: dict[str, Any]) -> dict[str, Any]:
     body, headers = json.dumps(answer).encode(), {"content-type": ""}
     if not 0 < probe.put(event["ResponseURL"], body, headers=headers) < _FIRST_ERROR:
         # Lambda calls again.
-        raise TryAgainError("PUT", "ResponseURL")
+        raise RetryLaterError("PUT", "ResponseURL")
     return {"status": status, "reason": reason}
 
 
@@ -152,7 +152,7 @@ def _desk(told: RotateKeysSettings) -> Desk:
             signer_timeout_s=SIGNER_TIMEOUT_S,
             longest_s=grants.LONGEST_S,
         ),
-        mark=told.key_mark,
+        mark=told.key_name_prefix,
         stack=told.stack,
         canary_url=told.canary_url,
         fetch=probe.fetch,

@@ -13,7 +13,7 @@ from cdn.aws import dead_letters, timers
 from cdn.aws.table import Ledger
 from cdn.aws.timers import Clock
 from cdn.cloudfront.quotas import Limits
-from cdn.errors import GivenUpError
+from cdn.errors import RetriesExhaustedError
 from cdn.invalidation import batches, flushes
 from cdn.invalidation.flushes import Pace
 from cdn.settings import SendInvalidationsSettings
@@ -29,7 +29,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
         ledger=Ledger(clients.dynamodb(), told.ledger_table),
         cloudfront=clients.cloudfront(),
         s3=clients.s3(),
-        watch_clock=Clock(clients.sqs(), told.watch_clock_url),
+        watch_timers=Clock(clients.sqs(), told.watch_timers_url),
         limits=Limits(
             items_in_progress=told.items_in_progress,
             wildcards_in_progress=told.wildcards_in_progress,
@@ -41,16 +41,16 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
         now=time.time,
         token=lambda: uuid4().hex,
     )
-    pace = Pace(told.quiet_period_s * 1000, told.longest_wait_s * 1000)
+    pace = Pace(told.quiet_period_s * 1000, told.max_wait_s * 1000)
     rungs = timers.answer(event["Records"], partial(flushes.step, desk, pace), now=time.time)
     for rung in rungs:
         log = logger.warning if rung.error else logger.info
         log("flush looked at", bucket=rung.row_id, due_ms=rung.due_ms, error=rung.error)
-        if isinstance(rung.error, GivenUpError):
+        if isinstance(rung.error, RetriesExhaustedError):
             dead_letters.send(
                 clients.sqs(),
                 told.dead_letters_url,
                 body=timers.message(rung.row_id),
                 reason=str(rung.error),
             )
-    return timers.set_again(Clock(clients.sqs(), told.flush_clock_url), rungs, now=time.time)
+    return timers.set_again(Clock(clients.sqs(), told.flush_timers_url), rungs, now=time.time)

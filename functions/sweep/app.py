@@ -20,8 +20,8 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     told = settings.read(SweepSettings)
     rung = sweeping.ring_overdue(
         Ledger(clients.dynamodb(), told.ledger_table),
-        flush_clock=Clock(clients.sqs(), told.flush_clock_url),
-        watch_clock=Clock(clients.sqs(), told.watch_clock_url),
+        flush_timers=Clock(clients.sqs(), told.flush_timers_url),
+        watch_timers=Clock(clients.sqs(), told.watch_timers_url),
         now=time.time,
     )
     logger.info("swept", rung=rung)

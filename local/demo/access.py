@@ -188,7 +188,7 @@ class Stage:
         done = subprocess.run(
             [
                 *(sys.executable, "-m", "commands.doctor", "--json", "--url", url),
-                *("--at", str(at or self.world.clock.now())),
+                *("--at", str(at or self.world.virtual_time.now())),
             ],
             cwd=_ROOT,
             env={
@@ -212,9 +212,9 @@ class Stage:
 
     def expired(self) -> None:
         one = self.page.sign(film(0), expires_in=600)
-        self.world.clock.jump_to(one["expires_at"] - 2)
+        self.world.virtual_time.jump_to(one["expires_at"] - 2)
         before, _ = self.page.fetch(one["url"])
-        self.world.clock.jump_to(one["expires_at"])
+        self.world.virtual_time.jump_to(one["expires_at"])
         after, _ = self.page.fetch(one["url"])
         self.narrator.say(f"Two seconds before its end a link opens ({before}), then not: {after}.")
         self.claims.check(

@@ -211,11 +211,11 @@ class Stage:
             times=refusals,
         )
         world.faults.rules.append(rule)
-        began = world.clock.now()
+        began = world.virtual_time.now()
         self._upload(["throttled.txt"], b"first")
         sent = self._settle()
         world.faults.rules.remove(rule)
-        took_min = (world.clock.now() - began) / 60
+        took_min = (world.virtual_time.now() - began) / 60
         self.narrator.say(
             f"CloudFront refused {refusals} calls in a row; it took {took_min:.0f} minutes, and "
             "nobody waited in a Lambda."
@@ -231,10 +231,12 @@ class Stage:
         known = len(world.invocations)
         self._upload(["lost.txt"], b"first")
         world.run(
-            until=lambda: any(one.function == "notice_upload" for one in world.invocations[known:]),
+            until=lambda: any(
+                one.function == "collect_changes" for one in world.invocations[known:]
+            ),
             limit_s=_LONG_S,
         )
-        world.client("sqs").purge_queue(QueueUrl=world.outputs["FlushClockUrl"])
+        world.client("sqs").purge_queue(QueueUrl=world.outputs["FlushTimersUrl"])
         before = len(self.cloud.invalidations())
         with self.narrator.busy("The sweep comes"):
             world.run(until=lambda: len(self.cloud.invalidations()) > before, limit_s=_LONG_S)

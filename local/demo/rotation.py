@@ -82,7 +82,7 @@ class Stage:
         frontend.furnish(world, bucket=_BUCKET, longest_s=int(_LINKS_LIVE_S))
         group = world.outputs["KeyGroupId"]
         outside.guard(world, bucket=_BUCKET, host=HOST, key_group_id=group)
-        return cls(world, FrontEnd(world), narrator, claims, world.clock.now())
+        return cls(world, FrontEnd(world), narrator, claims, world.virtual_time.now())
 
     def play(self) -> None:
         say = self.narrator.say
@@ -127,7 +127,7 @@ class Stage:
 
     def _told(self, what: str) -> None:
         signing = next(reversed(self.signed_at), "none")
-        day = (self.world.clock.now() - self.began_at) / _DAY_S
+        day = (self.world.virtual_time.now() - self.began_at) / _DAY_S
         self.narrator.say(
             f"Day {day:.0f}: {what}: {signing}. {self.opened} times a link was opened so far."
         )
@@ -135,16 +135,16 @@ class Stage:
     def _live(self, *, until: Callable[[], bool], each: Callable[[], None] = lambda: None) -> None:
         """Let time pass, with a link asked for and all links opened at every step of it."""
         world = self.world
-        ends_at = world.clock.now() + _LONGEST_DAYS * _DAY_S
+        ends_at = world.virtual_time.now() + _LONGEST_DAYS * _DAY_S
         with self.narrator.busy("Weeks pass"):
-            while not until() and world.clock.now() < ends_at:
+            while not until() and world.virtual_time.now() < ends_at:
                 each()
-                world.clock.advance(_STEP_S)
+                world.virtual_time.advance(_STEP_S)
                 world.run(limit_s=1)
                 self._look()
 
     def _look(self) -> None:
-        now = self.world.clock.now()
+        now = self.world.virtual_time.now()
         self.links = [link for link in self.links if link.expires_at > now]
         for link in self.links:
             self.opened += 1
@@ -249,7 +249,7 @@ class Stage:
             "A revoked key's links are dead, and the standby signs new ones at once.",
             against={
                 f"it was revoked: {answer}": bad in json.dumps(answer),
-                "its link had time left": last.expires_at > self.world.clock.now(),
+                "its link had time left": last.expires_at > self.world.virtual_time.now(),
                 "its link is dead": dead == HTTPStatus.FORBIDDEN,
                 "a new one opens": opens == HTTPStatus.OK and bad not in new["url"],
             },

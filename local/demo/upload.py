@@ -15,7 +15,7 @@ from local.demo.viewer import Seen, Viewer, path_of
 _FIVE_MINUTES_S = 300.0
 _ALBUMS = 10
 _PHOTOS = 50
-_LONGEST_WAIT_S = 60
+_MAX_WAIT_S = 60
 _MISSING = {HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND}
 
 
@@ -138,10 +138,10 @@ class Stage:
         self._settle()
         self._look("Viewers come", [*covers, *photos])
         known = len(cloud.invalidations())
-        began = cloud.world.clock.now()
+        began = cloud.world.virtual_time.now()
         say(f"Viewers saw them all. Now {len(photos)} of them are replaced at once.")
         self._upload(dict.fromkeys(photos, b"second"))
-        took_s = cloud.world.clock.now() - began
+        took_s = cloud.world.virtual_time.now() - began
         self._settle()
         sent = cloud.invalidations()[known:]
         say(f"The suite asked CloudFront for {_told(sent)}")
@@ -155,7 +155,7 @@ class Stage:
         )
         seen = self._look("Viewers return", photos)
         kept = self._look("Viewers return", covers)
-        most = 2 + int(took_s // _LONGEST_WAIT_S)
+        most = 2 + int(took_s // _MAX_WAIT_S)
         self.claims.check(
             "burst-coalesced",
             f"{len(photos)} uploads at once became at most {most} calls, and none was lost.",
@@ -224,11 +224,11 @@ class Stage:
         return {key: self.viewer.get(path_of(key)) for key in tracked}
 
     def _looks(self, asked: list[Invalidation]) -> str:
-        began = min((one.created_at for one in asked), default=self.cloud.world.clock.now())
+        began = min((one.created_at for one in asked), default=self.cloud.world.virtual_time.now())
         after = [
             f"{one.began_at - began:.0f} s"
             for one in self.cloud.world.invocations
-            if one.function == "watch_deployment" and one.began_at > began
+            if one.function == "poll_watches" and one.began_at > began
         ]
         return f"{_many(len(after), 'time')} ({', '.join(after) or 'never'} after asking)"
 

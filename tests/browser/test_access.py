@@ -286,7 +286,7 @@ class TestExpiry:
         """
         When everything has run out while the page slept, one more request opens it again.
         """
-        site.world.clock.advance(HOUR_S + MINUTE_S)
+        site.world.virtual_time.advance(HOUR_S + MINUTE_S)
 
         assert open_url(opened, FILES[0])[0] == 200
         assert open_all(opened, FILES[:4]) == [200] * 4
@@ -296,7 +296,7 @@ class TestExpiry:
         """
         So it is for images.
         """
-        site.world.clock.advance(HOUR_S + MINUTE_S)
+        site.world.virtual_time.advance(HOUR_S + MINUTE_S)
 
         assert show(opened, FILES[1]) is True
         assert refreshes(opened) == [False, True]
@@ -307,7 +307,7 @@ class TestExpiry:
         """
         open_all(opened, FILES)
         before = len(posts(opened))
-        site.world.clock.advance(HOUR_S + MINUTE_S)
+        site.world.virtual_time.advance(HOUR_S + MINUTE_S)
 
         assert open_all(opened, FILES) == [200] * gallery.FRAMES
         assert refreshes(opened)[before:] == [True]
@@ -326,7 +326,7 @@ class TestExpiry:
             "}",
             f"{OWN}/long.wav",
         )
-        site.world.clock.advance(HOUR_S + MINUTE_S)
+        site.world.virtual_time.advance(HOUR_S + MINUTE_S)
 
         page.evaluate("() => { sound.currentTime = 500 }")
         page.wait_for_function("posts.length === 2 && sound.readyState >= 2 && !sound.seeking")
@@ -358,12 +358,12 @@ class TestRotation:
         ask = {"urls": [f"{OWN}/dawn.svg"]}
         direct(site, "/signed-urls", ask)
         site.sign_with(*made)
-        site.world.clock.advance(6)
+        site.world.virtual_time.advance(6)
         url = direct(site, "/signed-urls", ask)["signed"][0]["url"]
         assert f"Key-Pair-Id={made[0]}" not in url
         yield
         # By itself the endpoint would have looked by then.
-        site.world.clock.advance(MINUTE_S)
+        site.world.virtual_time.advance(MINUTE_S)
 
     def test_while_open(self, opened, rotated, asked):
         """

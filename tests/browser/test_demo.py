@@ -34,7 +34,7 @@ class TestFilm:
         gallery.look(page, "ada", by=by)
         page.get_by_role("button", name="Play").click()
         page.wait_for_function("document.querySelector('#progress').value > 3")
-        site.world.clock.advance(HOUR_S + 60)
+        site.world.virtual_time.advance(HOUR_S + 60)
         page.wait_for_function("document.querySelector('#progress').position === 1")
 
         refreshed = page.locator("#asked li", has_text="(refresh)")

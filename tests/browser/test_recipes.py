@@ -138,13 +138,13 @@ hls.on(Hls.Events.ERROR, (_, { details, response }) => heard.push(`${details} ${
         What is refused after it has run out is loaded again with another signature.
         """
         playing.wait_for_function("heard.includes('playlist')")
-        site.world.clock.advance(HOUR_S + 60)
+        site.world.virtual_time.advance(HOUR_S + 60)
         playing.evaluate("heard.length = 0; hls.attachMedia(document.querySelector('video'))")
         playing.wait_for_function("heard.includes('segment')")
         assert playing.evaluate("heard[0]") == "fragLoadError 0"
 
         # Sooner than after 5 seconds nothing is signed anew.
         playing.wait_for_timeout(5_100)
-        site.world.clock.advance(HOUR_S + 60)
+        site.world.virtual_time.advance(HOUR_S + 60)
         playing.evaluate("heard.length = 0; hls.loadSource(hls.url)")
         playing.wait_for_function("heard.includes('playlist')")

@@ -17,18 +17,18 @@ from cdn.access import grants, issuing
 from cdn.access.cached import SECRET_MAX_AGE_S, Kept
 from cdn.aws.announcements import Audience
 from cdn.aws.table import Ledger
-from cdn.errors import KeyMaterialError, TryAgainError, UnavailableError
+from cdn.errors import KeyMaterialError, RetryLaterError, UnavailableError
 from cdn.rotation import decide, execute, key_group_resource, reconcile, reports
 from cdn.rotation.decide import Rules
 from cdn.rotation.execute import Desk
 from cdn.rotation.secret_versions import Secret
 from cdn.signing import key_pairs, kms, signing_secret
 from local import aws, inprocess
-from local.clock import VirtualClock
 from local.cloudfront import CloudFront, Lags, Quotas
 from local.edge import Edge
 from local.edge.origins import OriginResponse
 from local.faults import Crash, Faults
+from local.virtual_time import VirtualTime
 from tests.secrecy import leaks
 
 NO_COOKIES = issuing.CookieRules(None, None, cross_site=False)
@@ -112,7 +112,7 @@ class Cloud:
     """
 
     desk: Desk
-    clock: VirtualClock
+    virtual_time: VirtualTime
     faults: Interruptible
     cloudfront: CloudFront
     edge: Edge
@@ -133,7 +133,7 @@ class Cloud:
         """Ask the endpoint for a link, and keep it; None while it has no key."""
         signer, allowed = self.containers[container]
         try:
-            desk = issuing.Desk(allowed.get(), signer.get(), NO_COOKIES, self.clock.now)
+            desk = issuing.Desk(allowed.get(), signer.get(), NO_COOKIES, self.virtual_time.now)
         except UnavailableError:
             return None
         caller = issuing.Caller({"token_use": "access", "sub": "42"}, None, by_cloudfront=True)
@@ -165,7 +165,7 @@ class Cloud:
             text = self.client("ssm").get_parameter(Name="/grants")["Parameter"]["Value"]
             return grants.parse(text)
 
-        now = self.clock.now
+        now = self.virtual_time.now
         self.containers.append((Kept(read(signer), now), Kept(read(allowed), now)))
 
     def fetch(self, url):
@@ -174,7 +174,7 @@ class Cloud:
 
     def look(self):
         """Let viewers open every link that should open, and tell those that do not."""
-        now = self.clock.now()
+        now = self.virtual_time.now()
         self.links = [link for link in self.links if link.expires_at_s > now]
         # What comes back in the group comes back at the edges later, and goes from them before.
         self.hurt -= {key for key, at in self.since_s.items() if at + self.lag_s < now}
@@ -203,7 +203,7 @@ class Cloud:
 
     def watch(self):
         """Notice since when each key is in the group."""
-        now, members = self.clock.now(), self.members()
+        now, members = self.virtual_time.now(), self.members()
         self.since_s = {key: self.since_s.get(key, now) for key in members}
 
     def versions(self):
@@ -221,7 +221,7 @@ class Cloud:
         tick: Any = None
         try:
             tick = reconcile.tick(self.desk)
-        except (Crash, TryAgainError) as end:
+        except (Crash, RetryLaterError) as end:
             step = type(end).__name__
         else:
             step = type(tick.step).__name__
@@ -260,9 +260,9 @@ class Cloud:
                     return ticks
                 if tick.step.until_ms is None:
                     break
-                self.clock.jump_to(tick.step.until_ms / 1000)
+                self.virtual_time.jump_to(tick.step.until_ms / 1000)
             else:
-                self.clock.advance(300)
+                self.virtual_time.advance(300)
         raise AssertionError(f"it does not settle within {most} ticks: {self.steps[-20:]}")
 
     def rows(self):
@@ -282,14 +282,21 @@ def running(
 ):
     """Run it until there is a key group, which a distribution trusts."""
     random, lags = Random(seed), lags or Lags()
-    with VirtualClock(START, ticking=False) as clock, mock_aws(), aws.mended(seed=seed):
+    with VirtualTime(START, ticking=False) as virtual_time, mock_aws(), aws.mended(seed=seed):
         faults = Interruptible()
-        cloudfront = CloudFront(now=clock.now, random=random, lags=lags, quotas=quotas or Quotas())
-        with inprocess.connected(faults=faults, cloudfront=cloudfront, clock=clock):
+        cloudfront = CloudFront(
+            now=virtual_time.now, random=random, lags=lags, quotas=quotas or Quotas()
+        )
+        with inprocess.connected(faults=faults, cloudfront=cloudfront, virtual_time=virtual_time):
             _provide(longest_s)
-            edge = Edge(cloudfront, origin=_shows, now=clock.now)
+            edge = Edge(cloudfront, origin=_shows, now=virtual_time.now)
             cloud = Cloud(
-                _desk(rules, clock, seed), clock, faults, cloudfront, edge, lags.key_group_s
+                _desk(rules, virtual_time, seed),
+                virtual_time,
+                faults,
+                cloudfront,
+                edge,
+                lags.key_group_s,
             )
             if canary:
                 cloud.desk = replace(cloud.desk, canary_url=CANARY, fetch=cloud.fetch)
@@ -320,7 +327,7 @@ def audience():
     return replace(_audience(), topic_arn=topic)
 
 
-def _desk(rules, clock, seed):
+def _desk(rules, virtual_time, seed):
     client = inprocess.client
     return Desk(
         ledger=Ledger(client("dynamodb"), "ledger"),
@@ -335,7 +342,7 @@ def _desk(rules, clock, seed):
         canary_url=None,
         fetch=lambda _url: 0,
         generate=_keys(seed),
-        now=clock.now,
+        now=virtual_time.now,
     )
 
 

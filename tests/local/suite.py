@@ -7,19 +7,19 @@ from pathlib import Path
 from cdn.aws.table import Ledger
 from cdn.aws.timers import Clock
 from cdn.watching import watches
-from functions.notice_upload import app as notice_upload
+from functions.collect_changes import app as collect_changes
+from functions.poll_watches import app as poll_watches
 from functions.send_invalidations import app as send_invalidations
 from functions.sweep import app as sweep
-from functions.watch_deployment import app as watch_deployment
 from local import stack
 from local.demo import outside
 from local.faults import Does, Rule
 
 TEMPLATE = Path(__file__).parents[2] / "template.yaml"
 HANDLERS = {
-    "notice_upload": notice_upload.lambda_handler,
+    "collect_changes": collect_changes.lambda_handler,
     "send_invalidations": send_invalidations.lambda_handler,
-    "watch_deployment": watch_deployment.lambda_handler,
+    "poll_watches": poll_watches.lambda_handler,
     "sweep": sweep.lambda_handler,
 }
 
@@ -72,8 +72,8 @@ def watch(cloud, etag):
     desk = watches.Desk(
         ledger=Ledger(client("dynamodb"), cloud.world.outputs["LedgerTable"]),
         cloudfront=client("cloudfront"),
-        watch_clock=Clock(client("sqs"), cloud.world.outputs["WatchClockUrl"]),
-        now=cloud.world.clock.now,
+        watch_timers=Clock(client("sqs"), cloud.world.outputs["WatchTimersUrl"]),
+        now=cloud.world.virtual_time.now,
     )
     watches.begin(desk, watches.deployment(cloud.distribution_id, etag), facts={})
 
@@ -126,7 +126,7 @@ def end_state(cloud):
             for announcement_id, told in announced.items()
             if one.id in announcement_id
         ],
-        "waiting": [json.dumps(row["pk"]) for row in left if "clock" in row],
+        "waiting": [json.dumps(row["pk"]) for row in left if "timer" in row],
         "changes left": sum(row["sk"]["S"].startswith("change#") for row in left),
         "plans committed": sum("committed_ms" in row for row in left),
     }

@@ -21,7 +21,7 @@ CONTRACTS = {
 }
 CDN = "layers/cloudfront/cdn"
 PATHS, TABLE = f"{CDN}/cloudfront/paths.py", f"{CDN}/aws/table.py"
-SWEEP, LOCAL = "functions/sweep/app.py", "local/clock.py"
+SWEEP, LOCAL = "functions/sweep/app.py", "local/virtual_time.py"
 
 
 @pytest.fixture(scope="module")
@@ -101,11 +101,11 @@ class TestRules:
             ("handlers", SWEEP, "import boto3"),
             ("handlers", SWEEP, "def late():\n    from botocore.config import Config"),
             ("handlers", SWEEP, "from cryptography.hazmat import primitives"),
-            ("handlers", SWEEP, "from local import clock"),
+            ("handlers", SWEEP, "from local import virtual_time"),
             ("handlers", SWEEP, "from commands import account"),
-            ("strangers", SWEEP, "from functions.notice_upload import app"),
+            ("strangers", SWEEP, "from functions.collect_changes import app"),
             ("upward", TABLE, "import functions.sweep.app"),
-            ("upward", TABLE, "from local import clock"),
+            ("upward", TABLE, "from local import virtual_time"),
             ("upward", TABLE, "from commands import account"),
             ("opinions", LOCAL, "from cdn import paths"),
             ("opinions", LOCAL, "import functions.sweep.app"),

@@ -412,7 +412,7 @@ class TestWarnings:
 
         assert {one["LogGroupName"]["Ref"] for one in filters} == {
             "SendInvalidationsLog",
-            "WatchDeploymentLog",
+            "PollWatchesLog",
         }
         for one in filters:
             assert one["FilterPattern"] == '{ $.level = "WARNING" }'

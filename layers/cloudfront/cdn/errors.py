@@ -3,11 +3,11 @@
 CdnError                      superclass of all, never raised directly
 ├── SettingError              a deploy-time mistake; retrying cannot help
 ├── GrantsError               a grant document that cannot be used; nothing is signed by it
-├── ResourceError             a URL that is signed for nobody, whatever the grants say
+├── UrlPatternError             a URL that is signed for nobody, whatever the grants say
 ├── MessageError              a message that nobody here can read; set it aside
-├── TryAgainError             AWS is busy; come back when the clock rings again
-├── GivenUpError              tried often enough; let a person decide when to try again
-├── DistributionGoneError     what we act on was deleted; stop
+├── RetryLaterError             AWS is busy; come back when the clock rings again
+├── RetriesExhaustedError              tried often enough; let a person decide when to try again
+├── TargetGoneError     what we act on was deleted; stop
 ├── NotServedError            no distribution of this account answers for that host
 ├── UnavailableError          a secret, a parameter or a key cannot be had now; ask again later
 │   └── NoKeyYetError         … because no signing key has been made and proven yet
@@ -49,7 +49,7 @@ class GrantsError(CdnError):
         self.expected = expected
 
 
-class ResourceError(CdnError):
+class UrlPatternError(CdnError):
     """
     What shall be opened is no https URL, or may be read in two ways.
 
@@ -72,7 +72,7 @@ class MessageError(CdnError):
         self.reason = reason
 
 
-class TryAgainError(CdnError):
+class RetryLaterError(CdnError):
     """
     AWS, or a limit of our own, refused for now (*code*); the same may be asked again later.
 
@@ -90,7 +90,7 @@ class TryAgainError(CdnError):
         self.progressed = progressed
 
 
-class GivenUpError(CdnError):
+class RetriesExhaustedError(CdnError):
     """A step met one unexpected error (*code*) after another; what it was to do is still undone."""
 
     def __init__(self, what: str, code: str) -> None:
@@ -99,7 +99,7 @@ class GivenUpError(CdnError):
         self.code = code
 
 
-class DistributionGoneError(CdnError):
+class TargetGoneError(CdnError):
     """The distribution does not exist (any more)."""
 
     def __init__(self, distribution_id: str) -> None:

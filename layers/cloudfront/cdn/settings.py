@@ -13,15 +13,15 @@ from cdn.errors import SettingError
 
 
 @dataclass(frozen=True, slots=True)
-class NoticeUploadSettings:
+class CollectChangesSettings:
     """Whose changes are noted and where, and when the flush that they cause is due."""
 
     upload_buckets: tuple[str, ...]
     dead_letters_url: str
     ledger_table: str
-    flush_clock_url: str
+    flush_timers_url: str
     quiet_period_s: int
-    longest_wait_s: int
+    max_wait_s: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +37,11 @@ class SendInvalidationsSettings:
     """
 
     ledger_table: str
-    flush_clock_url: str
+    flush_timers_url: str
     dead_letters_url: str
-    watch_clock_url: str
+    watch_timers_url: str
     quiet_period_s: int
-    longest_wait_s: int
+    max_wait_s: int
     access_points: Mapping[str, str]
     url_forms: str
     items_in_progress: int
@@ -51,11 +51,11 @@ class SendInvalidationsSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class WatchDeploymentSettings:
+class PollWatchesSettings:
     """Where watches live, and where their ends are announced."""
 
     ledger_table: str
-    watch_clock_url: str
+    watch_timers_url: str
     topic_arn: str
     event_bus_name: str
 
@@ -65,8 +65,8 @@ class SweepSettings:
     """Where overdue rows are found, and the clocks that ring for them."""
 
     ledger_table: str
-    flush_clock_url: str
-    watch_clock_url: str
+    flush_timers_url: str
+    watch_timers_url: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ class RotateKeysSettings:
 
     Attributes:
         stack: The stack's name, with which keys in KMS are tagged.
-        key_mark: With what the names of the stack's public keys begin.
+        key_name_prefix: With what the names of the stack's public keys begin.
         signing_keys: `stored`, or `kms` where private keys never leave KMS.
         canary_url: See `execute.Desk`.
     """
@@ -109,7 +109,7 @@ class RotateKeysSettings:
     topic_arn: str
     event_bus_name: str
     stack: str
-    key_mark: str
+    key_name_prefix: str
     signing_keys: str
     signing_key_kind: str
     signing_hash: str
@@ -131,8 +131,8 @@ def read(kind: type[S], environ: Mapping[str, str] | None = None) -> S:
     A number is written in digits, a tuple with commas between its items, a mapping as
     `name=value` with commas between them. A mapping may be empty, and so may what can be None.
 
-    >>> read(SweepSettings, {"LEDGER_TABLE": "l", "FLUSH_CLOCK_URL": "f", "WATCH_CLOCK_URL": "w"})
-    SweepSettings(ledger_table='l', flush_clock_url='f', watch_clock_url='w')
+    >>> read(SweepSettings, {"LEDGER_TABLE": "l", "FLUSH_TIMERS_URL": "f", "WATCH_TIMERS_URL": "w"})
+    SweepSettings(ledger_table='l', flush_timers_url='f', watch_timers_url='w')
     >>> read(SweepSettings, {})
     Traceback (most recent call last):
     cdn.errors.SettingError: environment variable LEDGER_TABLE must be set

@@ -18,12 +18,12 @@ _OVERDUE_AFTER_MS = 120_000
 
 
 def ring_overdue(
-    ledger: Ledger, *, flush_clock: Clock, watch_clock: Clock, now: Callable[[], float]
+    ledger: Ledger, *, flush_timers: Clock, watch_timers: Clock, now: Callable[[], float]
 ) -> list[str]:
     """Ring every overdue row's clock, and name the rows."""
     before_ms = int(now() * 1000) - _OVERDUE_AFTER_MS
     rung = []
-    for name, clock in ((flushes.CLOCK, flush_clock), (watches.CLOCK, watch_clock)):
+    for name, clock in ((flushes.CLOCK, flush_timers), (watches.CLOCK, watch_timers)):
         for pk, _ in ledger.overdue(name, before_ms=before_ms):
             row_id = pk.partition("#")[2]
             clock.ring(row_id)

@@ -22,7 +22,7 @@ def rows():
             AttributeDefinitions=[
                 {"AttributeName": "pk", "AttributeType": "S"},
                 {"AttributeName": "sk", "AttributeType": "S"},
-                {"AttributeName": "clock", "AttributeType": "S"},
+                {"AttributeName": "timer", "AttributeType": "S"},
                 {"AttributeName": "due_at_ms", "AttributeType": "N"},
             ],
             KeySchema=[
@@ -33,7 +33,7 @@ def rows():
                 {
                     "IndexName": "overdue",
                     "KeySchema": [
-                        {"AttributeName": "clock", "KeyType": "HASH"},
+                        {"AttributeName": "timer", "KeyType": "HASH"},
                         {"AttributeName": "due_at_ms", "KeyType": "RANGE"},
                     ],
                     "Projection": {"ProjectionType": "KEYS_ONLY"},
@@ -43,7 +43,7 @@ def rows():
         yield Ledger(client, "ledger")
 
 
-class Clock:
+class TimeSource:
     """Stands still until it is moved."""
 
     def __init__(self):
@@ -57,15 +57,15 @@ class Clock:
 
 
 @pytest.fixture
-def clock():
-    return Clock()
+def time_source():
+    return TimeSource()
 
 
 class Account:
     """CloudFront, and the calls that were made to it."""
 
-    def __init__(self, clock):
-        self.core = CloudFront(now=clock, random=Random(7))
+    def __init__(self, time_source):
+        self.core = CloudFront(now=time_source, random=Random(7))
         self.calls = []
         session = boto3.Session("k", "s", region_name="us-east-1")
         doors.attach(session.events, self)
@@ -122,8 +122,8 @@ class Account:
 
 
 @pytest.fixture
-def account(clock):
-    return Account(clock)
+def account(time_source):
+    return Account(time_source)
 
 
 @pytest.fixture(scope="session")

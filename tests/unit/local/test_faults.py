@@ -12,8 +12,8 @@ from botocore.exceptions import ClientError, ConnectionClosedError
 from moto import mock_aws
 
 from local import aws, faults
-from local.clock import VirtualClock
 from local.faults import Call, Crash, Does, Faults, Rule
+from local.virtual_time import VirtualTime
 
 KEY = "ASIALOCAL00000000001"
 
@@ -63,7 +63,11 @@ def in_process() -> Iterator[Layer]:
 @pytest.fixture(params=[over_http, in_process])
 def layer(request):
     # Where botocore backs off, the clock moves instead.
-    with VirtualClock(1_800_000_000.0) as clock, clock.sleeping_jumps(), request.param() as made:
+    with (
+        VirtualTime(1_800_000_000.0) as virtual_time,
+        virtual_time.sleeping_jumps(),
+        request.param() as made,
+    ):
         yield made
 
 

@@ -10,7 +10,7 @@ from moto.kms.models import KmsBackend
 from moto.kms.responses import KmsResponse
 
 from local import aws
-from local.clock import VirtualClock
+from local.virtual_time import VirtualTime
 
 DAY_S = 86_400
 
@@ -22,13 +22,13 @@ def client(service):
 
 
 @pytest.fixture
-def clock():
-    with mock_aws(), aws.mended(), VirtualClock(1_800_000_000, ticking=False) as started:
+def virtual_time():
+    with mock_aws(), aws.mended(), VirtualTime(1_800_000_000, ticking=False) as started:
         yield started
 
 
 @pytest.fixture
-def kms(clock):
+def kms(virtual_time):
     return client("kms")
 
 
@@ -112,12 +112,12 @@ class TestDeletion:
         with refused("KMSInvalidStateException"):
             kms.get_public_key(KeyId=key)
 
-    def test_again(self, kms, key, clock):
+    def test_again(self, kms, key, virtual_time):
         """
         It is scheduled once: a second time is refused, and moves nothing.
         """
         kms.schedule_key_deletion(KeyId=key, PendingWindowInDays=7)
-        clock.advance(DAY_S)
+        virtual_time.advance(DAY_S)
 
         with refused("KMSInvalidStateException"):
             kms.schedule_key_deletion(KeyId=key, PendingWindowInDays=7)
@@ -125,15 +125,15 @@ class TestDeletion:
         at = kms.describe_key(KeyId=key)["KeyMetadata"]["DeletionDate"]
         assert at.timestamp() == 1_800_000_000 + 7 * DAY_S
 
-    def test_gone(self, kms, key, clock):
+    def test_gone(self, kms, key, virtual_time):
         """
         After its time it is gone.
         """
         kms.schedule_key_deletion(KeyId=key, PendingWindowInDays=7)
-        clock.advance(7 * DAY_S - 1)
+        virtual_time.advance(7 * DAY_S - 1)
         assert kms.list_keys()["Keys"]
 
-        clock.advance(1)
+        virtual_time.advance(1)
 
         assert kms.list_keys()["Keys"] == []
         for ask in (kms.describe_key, kms.get_public_key, kms.schedule_key_deletion):
@@ -158,7 +158,7 @@ class TestDeletion:
 
         assert kms.describe_key(KeyId=key)["KeyMetadata"]["KeyState"] == "Enabled"
 
-    def test_cancelled(self, kms, key, clock):
+    def test_cancelled(self, kms, key, virtual_time):
         """
         A key that is not to be deleted after all is disabled; another has nothing to cancel.
         """
@@ -167,7 +167,7 @@ class TestDeletion:
         kms.schedule_key_deletion(KeyId=key, PendingWindowInDays=7)
 
         kms.cancel_key_deletion(KeyId=key)
-        clock.advance(8 * DAY_S)
+        virtual_time.advance(8 * DAY_S)
 
         assert kms.describe_key(KeyId=key)["KeyMetadata"]["KeyState"] == "Disabled"
 
@@ -176,11 +176,11 @@ class TestParameterHistory:
     """Moto's own: nothing is replaced."""
 
     @pytest.fixture
-    def history(self, clock):
+    def history(self, virtual_time):
         ssm = client("ssm")
         for number in range(3):
             ssm.put_parameter(Name="/grants", Type="String", Value=f"v{number}", Overwrite=True)
-            clock.advance(DAY_S)
+            virtual_time.advance(DAY_S)
 
         def read(**how):
             pages = ssm.get_paginator("get_parameter_history").paginate(Name="/grants", **how)
@@ -221,7 +221,7 @@ class TestParameterHistory:
 
         assert [v["Version"] for v in history()] == list(range(4, 104))
 
-    def test_missing(self, clock):
+    def test_missing(self, virtual_time):
         """
         A parameter that is not there is not found.
         """

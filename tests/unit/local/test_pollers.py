@@ -13,10 +13,10 @@ import pytest
 from moto import mock_aws
 
 from local import aws
-from local.clock import VirtualClock
 from local.function import Function, Outcome, QueueTrigger, ScheduleTrigger
 from local.pollers import Delivery, Pollers, ScheduleError
 from local.queues import Queues
+from local.virtual_time import VirtualTime
 
 START = 1_800_000_000.0
 OK = Outcome(answer={"batchItemFailures": []})
@@ -31,8 +31,8 @@ def client(service: str) -> Any:
 class Runner:
     """A queue with messages, its pollers, and what they would have invoked."""
 
-    def __init__(self, clock: VirtualClock) -> None:
-        self.clock = clock
+    def __init__(self, virtual_time: VirtualTime) -> None:
+        self.virtual_time = virtual_time
         self.url = client("sqs").create_queue(
             QueueName="queue", Attributes={"VisibilityTimeout": "30"}
         )["QueueUrl"]
@@ -76,7 +76,7 @@ class Runner:
             [function],
             queues=self.queues,
             invoke=self.invoke,
-            now=self.clock.now,
+            now=self.virtual_time.now,
             delivery=delivery,
             random=random.Random(0),
         )
@@ -102,18 +102,18 @@ class Runner:
 
     def drain(self, pollers: Pollers, end_s: float = 3600) -> None:
         """Let everything succeed until nothing is left."""
-        while not pollers.idle() and self.clock.now() < START + end_s:
+        while not pollers.idle() and self.virtual_time.now() < START + end_s:
             pollers.start()
             self.end(pollers, *[OK] * len(self.waiting))
             due_at = pollers.next_due_at()
             if due_at is not None:
-                self.clock.jump_to(due_at + 0.001)
+                self.virtual_time.jump_to(due_at + 0.001)
 
 
 @pytest.fixture
 def runner() -> Iterator[Runner]:
-    with VirtualClock(START, ticking=False) as clock, mock_aws(), aws.mended():
-        yield Runner(clock)
+    with VirtualTime(START, ticking=False) as virtual_time, mock_aws(), aws.mended():
+        yield Runner(virtual_time)
 
 
 class TestBatches:
@@ -230,7 +230,7 @@ class TestAnswers:
         given = answer(ids)
         runner.end(pollers, given if isinstance(given, Outcome) else Outcome(answer=given))
         runner.events.clear()
-        runner.clock.advance(30.001)
+        runner.virtual_time.advance(30.001)
         pollers.start()
         again = [r["messageId"] for event in runner.events for r in event["Records"]]
         return [ids.index(message_id) for message_id in again]
@@ -305,7 +305,7 @@ class TestAnswers:
         with pytest.raises(RuntimeError, match="broken"):
             pollers.finish(done)
 
-        runner.clock.advance(30.001)
+        runner.virtual_time.advance(30.001)
         assert pollers.start()
 
 
@@ -341,7 +341,7 @@ class TestDelivery:
 
         assert sorted(bodies, key=int) == [str(number) for number in range(30)]
         assert bodies != sorted(bodies, key=int)
-        assert runner.clock.now() > START + 1
+        assert runner.virtual_time.now() > START + 1
 
     def test_reorder(self, runner):
         """
@@ -367,8 +367,8 @@ class TestDelivery:
         """
         seen = []
         for _ in range(2):
-            with VirtualClock(START, ticking=False) as clock, mock_aws(), aws.mended():
-                runner = Runner(clock)
+            with VirtualTime(START, ticking=False) as virtual_time, mock_aws(), aws.mended():
+                runner = Runner(virtual_time)
                 unreliable = Delivery(
                     random=random.Random(7), duplicate=0.2, late=0.2, reorder=0.5, split=0.5
                 )
@@ -387,9 +387,9 @@ class TestSchedules:
         assert pollers.next_due_at() == START + 300
         rung = []
         for _ in range(3):
-            runner.clock.jump_to(pollers.next_due_at())
+            runner.virtual_time.jump_to(pollers.next_due_at())
             pollers.start()
-            rung.append(runner.clock.now() - START)
+            rung.append(runner.virtual_time.now() - START)
             runner.end(pollers, OK)
 
         assert rung == [300, 600, 900]
@@ -417,7 +417,7 @@ class TestSchedules:
         A ring is a scheduled event of the moment when it was due.
         """
         pollers = runner.pollers(schedules=("rate(5 minutes)",))
-        runner.clock.advance(301)
+        runner.virtual_time.advance(301)
 
         pollers.start()
 
@@ -439,7 +439,7 @@ class TestSchedules:
         A schedule may send an event of its own.
         """
         pollers = runner.pollers(schedules=("rate(5 minutes)",), event=json.dumps({"a": 1}))
-        runner.clock.advance(301)
+        runner.virtual_time.advance(301)
 
         pollers.start()
 
@@ -451,11 +451,11 @@ class TestSchedules:
         """
         delivery = Delivery(random=random.Random(0), duplicate=1, lateness_s=100)
         pollers = runner.pollers(schedules=("rate(5 minutes)",), delivery=delivery)
-        runner.clock.advance(301)
+        runner.virtual_time.advance(301)
 
         pollers.start()
         again_at = pollers.next_due_at()
-        runner.clock.jump_to(again_at)
+        runner.virtual_time.jump_to(again_at)
         pollers.start()
 
         first, second = runner.events
@@ -467,7 +467,7 @@ class TestSchedules:
         Rings that were missed while nobody looked are rung once, and the rhythm stays.
         """
         pollers = runner.pollers(schedules=("rate(5 minutes)",))
-        runner.clock.advance(1000)
+        runner.virtual_time.advance(1000)
 
         pollers.start()
 
@@ -479,13 +479,13 @@ class TestSchedules:
         A ring that fails is tried again after one minute and after two more, and then dropped.
         """
         pollers = runner.pollers(schedules=("rate(1 hour)",))
-        runner.clock.advance(3600)
+        runner.virtual_time.advance(3600)
         tried = []
         for _ in range(3):
             pollers.start()
-            tried.append(runner.clock.now() - START)
+            tried.append(runner.virtual_time.now() - START)
             runner.end(pollers, Outcome(error="ValueError"))
-            runner.clock.jump_to(pollers.next_due_at())
+            runner.virtual_time.jump_to(pollers.next_due_at())
 
         assert tried == [3600, 3660, 3780]
-        assert runner.clock.now() == START + 7200
+        assert runner.virtual_time.now() == START + 7200

@@ -11,8 +11,8 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from local import aws
-from local.clock import VirtualClock
 from local.queues import Queues
+from local.virtual_time import VirtualTime
 
 START = 1_800_000_000.0
 
@@ -26,8 +26,8 @@ def client(service: str) -> Any:
 class Queue:
     """One queue, from outside and as a poller sees it."""
 
-    def __init__(self, clock: VirtualClock) -> None:
-        self.clock = clock
+    def __init__(self, virtual_time: VirtualTime) -> None:
+        self.virtual_time = virtual_time
         self.sqs = client("sqs")
         self.dead_url = self.sqs.create_queue(QueueName="dead")["QueueUrl"]
         self.url = self.sqs.create_queue(
@@ -54,8 +54,8 @@ class Queue:
 
 @pytest.fixture
 def queue() -> Iterator[Queue]:
-    with VirtualClock(START, ticking=False) as clock, mock_aws(), aws.mended():
-        yield Queue(clock)
+    with VirtualTime(START, ticking=False) as virtual_time, mock_aws(), aws.mended():
+        yield Queue(virtual_time)
 
 
 class TestReceive:
@@ -66,7 +66,7 @@ class TestReceive:
         queue.send("a")
 
         seen = [queue.bodies(), queue.bodies()]
-        queue.clock.advance(30.001)
+        queue.virtual_time.advance(30.001)
         seen.append(queue.bodies())
 
         assert seen == [["a"], [], ["a"]]
@@ -77,7 +77,7 @@ class TestReceive:
         """
         queue.send("a")
         queue.receive()
-        queue.clock.advance(31)
+        queue.virtual_time.advance(31)
 
         attributes = queue.receive()[0]["Attributes"]
 
@@ -111,7 +111,7 @@ class TestReceive:
         queue.send("a")
         for _ in range(3):
             queue.receive()
-            queue.clock.advance(31)
+            queue.virtual_time.advance(31)
 
         assert queue.view.size(queue.url) == 0
         assert queue.view.size(queue.dead_url) == 1
@@ -121,7 +121,7 @@ class TestReceive:
         A message that is too old is gone.
         """
         queue.send("a")
-        queue.clock.advance(3600)
+        queue.virtual_time.advance(3600)
 
         assert queue.bodies() == []
         assert queue.view.size(queue.url) == 0
@@ -154,7 +154,7 @@ class TestDelete:
 
         queue.view.delete(queue.url, receipt_handles=[first["ReceiptHandle"]])
 
-        queue.clock.advance(31)
+        queue.virtual_time.advance(31)
         assert queue.bodies() == ["b"]
 
     def test_twice(self, queue):
@@ -182,7 +182,7 @@ class TestChangeVisibility:
         """
         queue.send("a")
         handle = queue.receive()[0]["ReceiptHandle"]
-        queue.clock.advance(10)
+        queue.virtual_time.advance(10)
 
         self.change(queue, handle, 60)
 
@@ -204,7 +204,7 @@ class TestChangeVisibility:
         """
         queue.send("a")
         handle = queue.receive()[0]["ReceiptHandle"]
-        queue.clock.advance(31)
+        queue.virtual_time.advance(31)
 
         with pytest.raises(queue.sqs.exceptions.MessageNotInflight):
             self.change(queue, handle, 60)
@@ -217,11 +217,11 @@ class TestChangeVisibility:
             QueueUrl=queue.url, Attributes={"MessageRetentionPeriod": "1209600"}
         )
         queue.send("a")
-        queue.clock.advance(86_400)
+        queue.virtual_time.advance(86_400)
         handle = queue.receive()[0]["ReceiptHandle"]
 
         self.change(queue, handle, 43_200)
-        queue.clock.advance(10)
+        queue.virtual_time.advance(10)
         with pytest.raises(ClientError, match="43200"):
             self.change(queue, handle, 43_199)
 
@@ -231,7 +231,7 @@ class TestChangeVisibility:
         """
         queue.send("a")
         handle = queue.receive()[0]["ReceiptHandle"]
-        queue.clock.advance(31)
+        queue.virtual_time.advance(31)
         queue.send("b")
         good = queue.receive(2)[-1]["ReceiptHandle"]
 
@@ -291,7 +291,7 @@ class TestUnreliable:
         queue.view.delay(queue.url, message_id=message_id, seconds=7)
 
         assert queue.bodies() == []
-        queue.clock.advance(7.001)
+        queue.virtual_time.advance(7.001)
         assert queue.receive()[0]["Attributes"]["ApproximateReceiveCount"] == "1"
 
     def test_duplicate(self, queue):
@@ -302,7 +302,7 @@ class TestUnreliable:
         first = queue.receive()[0]
         queue.view.duplicate(queue.url, message_id=first["MessageId"], after_s=5)
         queue.view.delete(queue.url, receipt_handles=[first["ReceiptHandle"]])
-        queue.clock.advance(5.001)
+        queue.virtual_time.advance(5.001)
 
         (again,) = queue.receive()
 

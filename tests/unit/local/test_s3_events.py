@@ -9,8 +9,8 @@ import pytest
 from moto import mock_aws
 
 from local import aws
-from local.clock import VirtualClock
 from local.s3_events import Expire
+from local.virtual_time import VirtualTime
 
 
 @cache
@@ -60,7 +60,7 @@ class Bucket:
 @pytest.fixture
 def bucket() -> Iterator[Bucket]:
     with (
-        VirtualClock(1_800_000_000.0, ticking=False),
+        VirtualTime(1_800_000_000.0, ticking=False),
         mock_aws(),
         aws.mended(seed=1) as expire,
     ):

@@ -17,9 +17,9 @@ from typing import Any, TypeVar
 import pytest
 
 from local import sandboxes
-from local.clock import VirtualClock
 from local.function import Function, QueueTrigger
 from local.sandboxes import BrokenFunctionError, FunctionsPythonError, Sandboxes
+from local.virtual_time import VirtualTime
 
 START = 1_800_000_000.0
 T = TypeVar("T")
@@ -50,11 +50,11 @@ def function(folder: Path, code: str, **about: Any) -> Function:
 @contextmanager
 def running(*, pure: bool = False, outside: dict[str, str] | None = None) -> Iterator[Sandboxes]:
     with (
-        VirtualClock(START) as clock,
+        VirtualTime(START) as virtual_time,
         Sandboxes(
             python=sandboxes.functions_python(),
             endpoint_url="http://127.0.0.1:9",
-            now=clock.now,
+            now=virtual_time.now,
             random=random.Random(0),
             outside=outside,
             pure_client=pure,

@@ -8,9 +8,9 @@ import pytest
 from moto import mock_aws
 
 from local import aws
-from local.clock import VirtualClock
 from local.loopback import Request
 from local.secrets_extension import SecretsExtension
+from local.virtual_time import VirtualTime
 
 START = 1_800_000_000.0
 TOKEN = "token"
@@ -25,8 +25,8 @@ def client(service: str) -> Any:
 class Extension:
     """An extension that is ready, by a clock that stands."""
 
-    def __init__(self, clock, **environment):
-        self.clock = clock
+    def __init__(self, virtual_time, **environment):
+        self.virtual_time = virtual_time
         self.calls: list[str] = []
 
         def counted(service):
@@ -34,7 +34,7 @@ class Extension:
             return client(service)
 
         self.own = SecretsExtension(
-            {"AWS_SESSION_TOKEN": TOKEN} | environment, client=counted, now=clock.now
+            {"AWS_SESSION_TOKEN": TOKEN} | environment, client=counted, now=virtual_time.now
         )
         self.own.ready = True
 
@@ -50,10 +50,10 @@ class Extension:
 
 @pytest.fixture
 def make():
-    with VirtualClock(START, ticking=False) as clock, mock_aws(), aws.mended():
+    with VirtualTime(START, ticking=False) as virtual_time, mock_aws(), aws.mended():
         client("secretsmanager").create_secret(Name="key", SecretString="first")
         client("ssm").put_parameter(Name="/grants", Type="String", Value="{}")
-        yield lambda **environment: Extension(clock, **environment)
+        yield lambda **environment: Extension(virtual_time, **environment)
 
 
 class TestSecret:
@@ -153,9 +153,9 @@ class TestCache:
         extension.secret()
         client("secretsmanager").put_secret_value(SecretId="key", SecretString="second")
 
-        extension.clock.advance(299)
+        extension.virtual_time.advance(299)
         assert extension.secret()["SecretString"] == "first"
-        extension.clock.advance(1)
+        extension.virtual_time.advance(1)
         assert extension.secret()["SecretString"] == "second"
 
     @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ class TestCache:
         extension = make(SECRETS_MANAGER_TTL="3600")
         extension.secret()
 
-        extension.clock.advance(300)
+        extension.virtual_time.advance(300)
         extension.secret()
 
         assert len(extension.calls) == 2

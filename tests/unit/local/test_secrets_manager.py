@@ -9,7 +9,7 @@ from moto.secretsmanager.models import FakeSecret, SecretsManagerBackend
 from moto.secretsmanager.responses import SecretsManagerResponse
 
 from local import aws
-from local.clock import VirtualClock
+from local.virtual_time import VirtualTime
 
 DAY_S = 86_400
 
@@ -66,13 +66,13 @@ class Secret:
 
 
 @pytest.fixture
-def clock():
-    with mock_aws(), aws.mended(), VirtualClock(1_800_000_000, ticking=False) as started:
+def virtual_time():
+    with mock_aws(), aws.mended(), VirtualTime(1_800_000_000, ticking=False) as started:
         yield started
 
 
 @pytest.fixture
-def secret(clock):
+def secret(virtual_time):
     return Secret(SecretString="placeholder")
 
 
@@ -100,7 +100,7 @@ def test_hooks(owner, name):
 
 
 class TestPut:
-    def test_first(self, clock):
+    def test_first(self, virtual_time):
         """
         The first version is current, whatever its stages.
         """
@@ -190,7 +190,7 @@ class TestPut:
         with refused("InvalidRequestException"):
             secret.put(2)
 
-    def test_missing(self, clock):
+    def test_missing(self, virtual_time):
         """
         A secret that is not there is not found.
         """
@@ -323,11 +323,11 @@ class TestList:
         assert list(secret.pages(MaxResults=2)) == [[1, 2], [3, 4], [5]]
         assert list(secret.pages(MaxResults=5)) == [[1, 2, 3, 4, 5]]
 
-    def test_dates(self, secret, clock):
+    def test_dates(self, secret, virtual_time):
         """
         Each version has the time at which it was made.
         """
-        clock.advance(DAY_S)
+        virtual_time.advance(DAY_S)
         secret.put(2)
 
         found = secret.client.list_secret_version_ids(SecretId="s")["Versions"]
@@ -346,7 +346,7 @@ class TestList:
 
 
 class TestKept:
-    def test_hundred(self, secret, clock):
+    def test_hundred(self, secret, virtual_time):
         """
         Beyond a hundred, the oldest versions without a stage go; never one of the last day.
         """
@@ -355,7 +355,7 @@ class TestKept:
             secret.put(number)
         assert len(secret.listed(IncludeDeprecated=True)) == 120
 
-        clock.advance(DAY_S)
+        virtual_time.advance(DAY_S)
         secret.put(121)
 
         kept = secret.listed(IncludeDeprecated=True)

@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple, get_args
 from cdn.access import path_templates, url_patterns
 from cdn.access.path_templates import Area, Template
 from cdn.access.url_patterns import Resource
-from cdn.errors import GrantsError, ResourceError
+from cdn.errors import GrantsError, UrlPatternError
 
 LONGEST_S = 2_592_000
 """30 days. A replaced key must stay trusted for as long as the longest grant."""
@@ -87,7 +87,7 @@ class Refused(NamedTuple):
     The resource may not be opened.
 
     Attributes:
-        reason: A `Reason` or, where *malformed*, the reason of a `ResourceError`.
+        reason: A `Reason` or, where *malformed*, the reason of a `UrlPatternError`.
         detail: The same for people; it tells of no grant that the caller does not have.
         malformed: Whether no token and no grant could help.
     """
@@ -117,7 +117,7 @@ class Held(NamedTuple):
             asked = url_patterns.read(resource)
             if by == "cookies":
                 url_patterns.check_for_cookies(asked)
-        except ResourceError as exc:
+        except UrlPatternError as exc:
             return Refused(exc.reason, exc.detail, malformed=True)
         for grant, area in self.areas.get(asked.host, ()):
             if by in grant.by and area.covers(asked):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cdn.access import url_patterns
 from cdn.access.grants import Allowed, Refused
-from cdn.errors import AccessRefusedError, CookieUnreachableError, Refusal, ResourceError
+from cdn.errors import AccessRefusedError, CookieUnreachableError, Refusal, UrlPatternError
 from cdn.signing import policies, signing
 from cdn.signing.policies import Policy
 from cdn.signing.signing import Scope
@@ -203,7 +203,7 @@ def clear_cookies(
             resource = url_patterns.read(text)
             url_patterns.check_for_cookies(resource)
             read.append(resource.text)
-        except ResourceError as exc:
+        except UrlPatternError as exc:
             refused.append(Refusal(index, exc.reason, exc.detail, malformed=True))
     if refused:
         raise AccessRefusedError(refused)

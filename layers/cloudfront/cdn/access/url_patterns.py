@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import NamedTuple
 from urllib.parse import quote, unquote, unquote_to_bytes
 
-from cdn.errors import ResourceError
+from cdn.errors import UrlPatternError
 from cdn.signing import urls
 
 # Browsers ignore a longer Path and make one up: https://chromestatus.com/feature/4946713618939904
@@ -77,7 +77,7 @@ def read(text: str) -> Resource:
     Read a URL, or the URL of a folder with a last `*` for all that is in it.
 
     Raises:
-        ResourceError: It is no https URL, or one that may be read in two ways.
+        UrlPatternError: It is no https URL, or one that may be read in two ways.
 
     Raw characters that URLs don't have are encoded, as browsers do. Escapes of letters, digits and
     `-._~` are undone in the path; all other escapes stay, since `+` and `%2B` differ in S3.
@@ -88,7 +88,7 @@ def read(text: str) -> Resource:
     '/users/42/'
     >>> read("https://media.example.com/users/42/%2e%2e/43/a.jpg")
     Traceback (most recent call last):
-    cdn.errors.ResourceError: no part of the path may be . or .., in whatever spelling
+    cdn.errors.UrlPatternError: no part of the path may be . or .., in whatever spelling
     """
     plain = _PLAIN.fullmatch(text)
     if plain is None or len(text) > urls.LONGEST_URL:
@@ -103,7 +103,7 @@ def _read_odd(text: str) -> Resource:
     host = _host(authority)
     path, star, rest = (path or "/").partition("*")
     if star and (rest or query is not None or not path.endswith("/")):
-        raise ResourceError(
+        raise UrlPatternError(
             "wildcard", "a * may only end the URL, as in /folder/*; else write it %2A"
         )
     decoded = _decoded(path)
@@ -120,15 +120,15 @@ def check_for_cookies(resource: Resource) -> None:
     Check that cookies can open *resource*.
 
     Raises:
-        ResourceError: It has a query string, or a path that no cookie's Path can say.
+        UrlPatternError: It has a query string, or a path that no cookie's Path can say.
     """
     path = cookie_path(resource.text)
     if "?" in path:
-        raise ResourceError("query", "cookies open paths; a query string belongs to a signed URL")
+        raise UrlPatternError("query", "cookies open paths; a query string belongs to a signed URL")
     if ";" in path:
-        raise ResourceError("semicolon", "the Path of a cookie cannot hold a ;")
+        raise UrlPatternError("semicolon", "the Path of a cookie cannot hold a ;")
     if len(path) > _LONGEST_COOKIE_PATH:
-        raise ResourceError(
+        raise UrlPatternError(
             "too_long", f"the Path of a cookie has at most {_LONGEST_COOKIE_PATH} bytes"
         )
 
@@ -182,71 +182,75 @@ def _host_and_path(text: str) -> tuple[str, str]:
 
 def _check_length(text: str) -> None:
     if len(text) > urls.LONGEST_URL:
-        raise ResourceError("too_long", f"a URL has at most {urls.LONGEST_URL} bytes")
+        raise UrlPatternError("too_long", f"a URL has at most {urls.LONGEST_URL} bytes")
 
 
 def _check_characters(text: str) -> None:
     _check_length(text)
     if _CONTROL.search(text) or _ENCODED_CONTROL.search(text):
-        raise ResourceError("control_character", "a URL has no control characters, raw or encoded")
+        raise UrlPatternError(
+            "control_character", "a URL has no control characters, raw or encoded"
+        )
     if text[:8].lower() != "https://":
-        raise ResourceError("scheme", "the URL must start with https://")
+        raise UrlPatternError("scheme", "the URL must start with https://")
     # Browsers drop it, others encode it.
     if text.endswith(" "):
-        raise ResourceError(
+        raise UrlPatternError(
             "space", "the URL must not end with a space; write %20 where one is meant"
         )
     if "\\" in text:
-        raise ResourceError("backslash", "a URL has no backslash, since browsers make it a slash")
+        raise UrlPatternError("backslash", "a URL has no backslash, since browsers make it a slash")
     if "#" in text:
-        raise ResourceError(
+        raise UrlPatternError(
             "fragment", "the URL must have no #fragment; write %23 where # is meant"
         )
     if _HALF_ESCAPE.search(text):
-        raise ResourceError("encoding", "each % must be followed by two hexadecimal digits")
+        raise UrlPatternError("encoding", "each % must be followed by two hexadecimal digits")
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise ResourceError("encoding", "the URL has half of a surrogate pair") from None
+        raise UrlPatternError("encoding", "the URL has half of a surrogate pair") from None
 
 
 def _host(authority: str) -> str:
     if "@" in authority:
-        raise ResourceError("userinfo", "the URL must have no user name and no @ before its path")
+        raise UrlPatternError("userinfo", "the URL must have no user name and no @ before its path")
     host, colon, _ = authority.partition(":")
     # Matched before it is lowered: some letters beyond ASCII have ASCII's as their lower case.
     if not _HOST.fullmatch(host):
-        raise ResourceError(
+        raise UrlPatternError(
             "host", "the host must be a plain name: letters, digits, - and single dots"
         )
     if colon:
-        raise ResourceError("port", "the URL must name no port, not even 443")
+        raise UrlPatternError("port", "the URL must name no port, not even 443")
     return host.lower()
 
 
 def _decoded(path: str) -> str:
     if _ENCODED_SLASH.search(path):
-        raise ResourceError("encoded_slash", "the path must not hold %2F")
+        raise UrlPatternError("encoded_slash", "the path must not hold %2F")
     decoded = path
     if "%" in path:
         try:
             decoded = unquote_to_bytes(path).decode()
         except UnicodeDecodeError:
-            raise ResourceError("encoding", "the path's escapes must be UTF-8") from None
+            raise UrlPatternError("encoding", "the path's escapes must be UTF-8") from None
     if _ESCAPE_LEFT.search(decoded):
-        raise ResourceError("double_encoding", "the path must be percent-encoded once, not twice")
+        raise UrlPatternError("double_encoding", "the path must be percent-encoded once, not twice")
     if _CONTROL.search(decoded):
-        raise ResourceError("control_character", "a URL has no control characters, raw or encoded")
+        raise UrlPatternError(
+            "control_character", "a URL has no control characters, raw or encoded"
+        )
     if "\\" in decoded:
-        raise ResourceError("backslash", "a URL has no backslash, since browsers make it a slash")
+        raise UrlPatternError("backslash", "a URL has no backslash, since browsers make it a slash")
     if _SLASH_LIKE.search(decoded):
-        raise ResourceError(
+        raise UrlPatternError(
             "slash_lookalike", "the path has a character that may be read as a slash"
         )
     if "//" in decoded:
-        raise ResourceError("empty_segment", "the path must not hold //")
+        raise UrlPatternError("empty_segment", "the path must not hold //")
     if _DOT_SEGMENT.search(decoded):
-        raise ResourceError(
+        raise UrlPatternError(
             "dot_segment", "no part of the path may be . or .., in whatever spelling"
         )
     return decoded
@@ -254,15 +258,15 @@ def _decoded(path: str) -> str:
 
 def _check_query(query: str) -> None:
     if "*" in query or "?" in query:
-        raise ResourceError("wildcard", "in a query * must be written as %2A and ? as %3F")
+        raise UrlPatternError("wildcard", "in a query * must be written as %2A and ? as %3F")
     for parameter in re.split("[&;]", query):
         name = unquote(parameter.partition("=")[0])
         if "%" in name:
-            raise ResourceError(
+            raise UrlPatternError(
                 "double_encoding", "a parameter's name must be percent-encoded once"
             )
         if name.casefold() in _RESERVED:
-            raise ResourceError("reserved_parameter", f"parameter {name} is CloudFront's own")
+            raise UrlPatternError("reserved_parameter", f"parameter {name} is CloudFront's own")
 
 
 def _encoded(path: str) -> str:

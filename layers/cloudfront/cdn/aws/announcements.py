@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from cdn.errors import TryAgainError
+from cdn.errors import RetryLaterError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,7 +57,7 @@ def publish(audience: Audience, announcement: Announcement) -> None:
     Say it on the event bus and on the topic.
 
     Raises:
-        TryAgainError: The event bus did not take it.
+        RetryLaterError: The event bus did not take it.
     """
     detail = {"id": announcement.id, "at": moment(announcement.at_ms), **announcement.facts}
     answer = audience.events.put_events(
@@ -72,7 +72,7 @@ def publish(audience: Audience, announcement: Announcement) -> None:
         ]
     )
     if answer["FailedEntryCount"]:
-        raise TryAgainError("PutEvents", answer["Entries"][0].get("ErrorCode", ""))
+        raise RetryLaterError("PutEvents", answer["Entries"][0].get("ErrorCode", ""))
     audience.sns.publish(
         TopicArn=audience.topic_arn,
         Subject=f"CloudFront: {announcement.kind}"[:_LONGEST_SUBJECT],

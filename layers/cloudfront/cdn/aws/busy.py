@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from cdn.aws import retryable
-from cdn.errors import TryAgainError
+from cdn.errors import RetryLaterError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @contextmanager
 def told(*outrun: str) -> Iterator[None]:
     """
-    Turn refusals that pass by themselves into TryAgainError.
+    Turn refusals that pass by themselves into RetryLaterError.
 
     Args:
         outrun: Codes that say here that something has changed since it was looked at.
@@ -27,5 +27,5 @@ def told(*outrun: str) -> Iterator[None]:
     except ClientError as exc:
         code = retryable.code(exc.response)
         if code in outrun or retryable.passes(exc.response):
-            raise TryAgainError(exc.operation_name, code) from exc
+            raise RetryLaterError(exc.operation_name, code) from exc
         raise

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from boto3.dynamodb.conditions import Attr, ConditionBase, ConditionExpressionBuilder, Key
 from boto3.dynamodb.types import Binary, TypeDeserializer, TypeSerializer
 
-from cdn.errors import TryAgainError
+from cdn.errors import RetryLaterError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -161,7 +161,7 @@ class Ledger:
 
     def overdue(self, clock: str, *, before_ms: int) -> Iterator[tuple[str, str]]:
         """Yield the keys of the rows for which *clock* should have rung before *before_ms*."""
-        condition = Key("clock").eq(clock) & Key("due_at_ms").lt(before_ms)
+        condition = Key("timer").eq(clock) & Key("due_at_ms").lt(before_ms)
         for item in self._items(condition, index=_INDEX):
             row = _native(item)
             yield row["pk"], row["sk"]
@@ -176,7 +176,7 @@ class Ledger:
                 RequestItems={self.table: requests[at : at + _MOST_DELETES]}
             )
             if answer.get("UnprocessedItems"):
-                raise TryAgainError("BatchWriteItem", "UnprocessedItems")
+                raise RetryLaterError("BatchWriteItem", "UnprocessedItems")
 
     def _items(self, condition: ConditionBase, *, index: str | None) -> Iterator[Mapping[str, Any]]:
         built = ConditionExpressionBuilder().build_expression(condition, is_key_condition=True)

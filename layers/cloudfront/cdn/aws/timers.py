@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cdn.errors import CdnError, GivenUpError, MessageError
+from cdn.errors import CdnError, MessageError, RetriesExhaustedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -92,7 +92,7 @@ def answer(
         try:
             row_id = _row_id(record["body"])
             due = step(row_id)
-        except GivenUpError as exc:
+        except RetriesExhaustedError as exc:
             error = exc
         except (CdnError, ClientError, BotoCoreError) as exc:
             error = exc

@@ -40,7 +40,7 @@ def survey(client: CloudFrontClient, *, access_points: Mapping[str, str]) -> Sur
     would be refused as of one that does not exist.
 
     Raises:
-        TryAgainError: CloudFront is busy.
+        RetryLaterError: CloudFront is busy.
     """
     with busy.told():
         pages = client.get_paginator("list_distributions").paginate()
@@ -85,7 +85,7 @@ def config(client: CloudFrontClient, distribution_id: str) -> tuple[str, dict[st
     a distribution that was deleted meanwhile.
 
     Raises:
-        TryAgainError: CloudFront is busy.
+        RetryLaterError: CloudFront is busy.
     """
     with busy.told():
         try:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from cdn.aws import busy, retryable
-from cdn.errors import DistributionGoneError
+from cdn.errors import TargetGoneError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,8 +27,8 @@ def create(
             unchanged, the call returns the first invalidation instead of buying another.
 
     Raises:
-        DistributionGoneError: The distribution does not exist.
-        TryAgainError: CloudFront is busy, or has too many invalidations in progress.
+        TargetGoneError: The distribution does not exist.
+        RetryLaterError: CloudFront is busy, or has too many invalidations in progress.
     """
     with busy.told():
         try:
@@ -45,7 +45,7 @@ def create(
             ):
                 return found
             if retryable.code(exc.response) == "NoSuchDistribution":
-                raise DistributionGoneError(distribution_id) from exc
+                raise TargetGoneError(distribution_id) from exc
             raise
     return answer["Invalidation"]["Id"]
 

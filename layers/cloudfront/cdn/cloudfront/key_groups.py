@@ -107,7 +107,7 @@ def read(client: CloudFrontClient, group_id: str) -> Group | None:
     Read a key group with its ETag; None where it does not exist (any more).
 
     Raises:
-        TryAgainError: CloudFront is busy.
+        RetryLaterError: CloudFront is busy.
     """
     with busy.told():
         try:
@@ -122,7 +122,7 @@ def listed(client: CloudFrontClient) -> list[Group]:
     List the account's key groups, without their ETags, which the list does not tell.
 
     Raises:
-        TryAgainError: CloudFront is busy.
+        RetryLaterError: CloudFront is busy.
     """
     with busy.told():
         return [
@@ -136,7 +136,7 @@ def create(client: CloudFrontClient, *, name: str, key_ids: Sequence[str], comme
     Make a key group, unless there is one of that name, and tell its id.
 
     Raises:
-        TryAgainError: CloudFront is busy, has no room for it, or somebody was quicker.
+        RetryLaterError: CloudFront is busy, has no room for it, or somebody was quicker.
     """
     known = next((group.id for group in listed(client) if group.name == name), None)
     if known is not None:
@@ -151,7 +151,7 @@ def replace(client: CloudFrontClient, group: Group, *, key_ids: Sequence[str]) -
     Let the group have *key_ids* and no others, if it is still as *group* says.
 
     Raises:
-        TryAgainError: CloudFront is busy, the group is full, or it has changed meanwhile.
+        RetryLaterError: CloudFront is busy, the group is full, or it has changed meanwhile.
     """
     if tuple(key_ids) == group.key_ids:
         return
@@ -166,7 +166,7 @@ def delete(client: CloudFrontClient, group: Group) -> None:
     Delete a key group that no distribution trusts.
 
     Raises:
-        TryAgainError: CloudFront is busy, the group is in use, or it has changed meanwhile.
+        RetryLaterError: CloudFront is busy, the group is in use, or it has changed meanwhile.
     """
     with busy.told("ResourceInUse", "PreconditionFailed"):
         try:
@@ -180,7 +180,7 @@ def trusting(client: CloudFrontClient, group_id: str) -> list[Trust]:
     Look at every distribution that trusts a key group, in one call for each.
 
     Raises:
-        TryAgainError: CloudFront is busy, or the group is gone.
+        RetryLaterError: CloudFront is busy, or the group is gone.
     """
     with busy.told("NoSuchResource"):
         distribution_ids = list(

@@ -19,7 +19,7 @@ def listed(client: CloudFrontClient) -> tuple[PublicKey, ...]:
     Read all public keys of the account, whoever made them.
 
     Raises:
-        TryAgainError: CloudFront is busy.
+        RetryLaterError: CloudFront is busy.
     """
     with busy.told():
         return tuple(
@@ -34,7 +34,7 @@ def create(client: CloudFrontClient, *, name: str, pem: str) -> str:
     Publish *pem*, unless it is published as *name* already, and tell its id.
 
     Raises:
-        TryAgainError: CloudFront is busy, has no room for it now, or somebody was quicker.
+        RetryLaterError: CloudFront is busy, has no room for it now, or somebody was quicker.
     """
     known = {key.name: key for key in listed(client)}.get(name)
     if known is not None and known.fingerprint == fingerprint(pem):
@@ -50,7 +50,7 @@ def delete(client: CloudFrontClient, key_id: str) -> None:
     Delete a public key that no key group names; one that is gone already is none to worry about.
 
     Raises:
-        TryAgainError: CloudFront is busy, or the key is in use.
+        RetryLaterError: CloudFront is busy, or the key is in use.
     """
     with busy.told("PublicKeyInUse", "PreconditionFailed", "InvalidIfMatchVersion"):
         try:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from cdn.aws import table
 from cdn.cloudfront import quotas
-from cdn.errors import TryAgainError
+from cdn.errors import RetryLaterError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,13 +28,13 @@ def take(book: Ledger, reference: str, load: Load, *, limits: Limits, now_ms: in
     Have the batch *reference* counted as in progress.
 
     Raises:
-        TryAgainError: The suite's own limits do not allow it yet; it says when, if that is known.
+        RetryLaterError: The suite's own limits do not allow it yet; it says when, if that is known.
     """
 
     def admit(state: State) -> State:
         answer = quotas.admit(state, reference, load, limits=limits, now_ms=now_ms)
         if isinstance(answer, quotas.Wait):
-            raise TryAgainError("CreateInvalidation", "OwnQuota", due_ms=answer.until_ms)
+            raise RetryLaterError("CreateInvalidation", "OwnQuota", due_ms=answer.until_ms)
         return answer
 
     _change(book, admit)
@@ -60,7 +60,7 @@ def _change(book: Ledger, change: Callable[[State], State]) -> None:
             when=table.absent("version") if row is None else table.equal("version", version),
         ):
             return
-    raise TryAgainError("CreateInvalidation", "OwnQuotaContended")
+    raise RetryLaterError("CreateInvalidation", "OwnQuotaContended")
 
 
 def _read(row: Row) -> State:

@@ -23,7 +23,7 @@ from botocore.exceptions import ClientError
 from cdn.aws import object_listing, retryable, table
 from cdn.aws.table import FLUSH, of_bucket
 from cdn.cloudfront import invalidations, quota_reservations, quotas
-from cdn.errors import DistributionGoneError, TryAgainError
+from cdn.errors import RetryLaterError, TargetGoneError
 from cdn.invalidation import changes, planner, route_table, routes
 from cdn.watching import watches
 
@@ -61,7 +61,7 @@ class Desk:
     ledger: Ledger
     cloudfront: CloudFrontClient
     s3: S3Client
-    watch_clock: Clock
+    watch_timers: Clock
     limits: Limits
     access_points: Mapping[str, str]
     both_forms: bool
@@ -74,7 +74,7 @@ class Desk:
 
     def watching(self) -> watches.Desk:
         """Give as much of this desk as watches work with."""
-        return watches.Desk(self.ledger, self.cloudfront, self.watch_clock, self.now)
+        return watches.Desk(self.ledger, self.cloudfront, self.watch_timers, self.now)
 
 
 def taken(desk: Desk, bucket: str, noted: Sequence[Change]) -> frozenset[bytes]:
@@ -174,7 +174,7 @@ def finish(desk: Desk, bucket: str, plan_id: str, lease: str) -> None:
     Send what a committed plan has left to send, then let its changes go.
 
     Raises:
-        TryAgainError: Something is left, because CloudFront is busy or because of an error that
+        RetryLaterError: Something is left, because CloudFront is busy or because of an error that
             was not expected. A batch that meets five of those ends as failed, and is announced:
             one that CloudFront never takes must not hold up all others for ever.
     """
@@ -200,12 +200,12 @@ def _send_all(desk: Desk, bucket: str, batches: Sequence[Row]) -> None:
     for number, batch in enumerate(batches):
         try:
             spoiled += not _sent(desk, bucket, batch)
-        except TryAgainError as exc:
-            raise TryAgainError(
+        except RetryLaterError as exc:
+            raise RetryLaterError(
                 exc.operation, exc.code, due_ms=exc.due_ms, progressed=number > spoiled
             ) from exc
     if spoiled:
-        raise TryAgainError("CreateInvalidation", "Unexpected", progressed=len(batches) > spoiled)
+        raise RetryLaterError("CreateInvalidation", "Unexpected", progressed=len(batches) > spoiled)
 
 
 def _sent(desk: Desk, bucket: str, batch: Row) -> bool:
@@ -213,7 +213,7 @@ def _sent(desk: Desk, bucket: str, batch: Row) -> bool:
     Send *batch*, or end it; tell whether either was done.
 
     Raises:
-        TryAgainError: CloudFront is busy, or the suite's own limits do not allow it yet.
+        RetryLaterError: CloudFront is busy, or the suite's own limits do not allow it yet.
     """
     distribution_id, reference = batch["distribution_id"], batch["reference"]
     facts: dict[str, Any] = {"bucket": bucket, "items": batch["item_count"], "plan": batch["plan"]}
@@ -227,7 +227,7 @@ def _sent(desk: Desk, bucket: str, batch: Row) -> bool:
         invalidation_id = invalidations.create(
             desk.cloudfront, distribution_id=distribution_id, items=items, reference=reference
         )
-    except DistributionGoneError:
+    except TargetGoneError:
         # There is nothing left to invalidate, and nothing to look at: only an end to tell.
         _end(desk, subject, reference, outcome="gone", facts=facts)
     except ClientError as exc:

@@ -25,7 +25,7 @@ class Desk:
     """Where changes are noted, and the clock of the flushes that they cause."""
 
     ledger: Ledger
-    flush_clock: Clock
+    flush_timers: Clock
     pace: Pace
     now: Callable[[], float]
     token: Callable[[], str]
@@ -44,14 +44,14 @@ def note(desk: Desk, bucket: str, noted: Sequence[Change]) -> None:
     before = desk.ledger.change(
         of_bucket(bucket),
         FLUSH,
-        put={"clock": flushes.CLOCK, "last_change_ms": now_ms},
+        put={"timer": flushes.CLOCK, "last_change_ms": now_ms},
         keep={
             "first_change_ms": now_ms,
-            "due_at_ms": now_ms + desk.pace.longest_wait_ms,
+            "due_at_ms": now_ms + desk.pace.max_wait_ms,
         },
         add={"noted": 1},
         returning="ALL_OLD",
     )
     due_at_ms = (before or {}).get("due_at_ms")
     if due_at_ms is None or due_at_ms + _LOST_AFTER_MS < now_ms:
-        desk.flush_clock.ring(bucket, after_ms=desk.pace.quiet_period_ms)
+        desk.flush_timers.ring(bucket, after_ms=desk.pace.quiet_period_ms)

@@ -19,7 +19,7 @@ from botocore.exceptions import ClientError
 
 from cdn.aws import busy, retryable, table
 from cdn.aws.table import FLUSH, of_bucket
-from cdn.errors import GivenUpError, TryAgainError
+from cdn.errors import RetriesExhaustedError, RetryLaterError
 from cdn.invalidation import batches, changes
 from cdn.watching import watches
 
@@ -48,7 +48,7 @@ class Pace:
     """A flush is due after a quiet period without a change, or after the longest wait."""
 
     quiet_period_ms: int
-    longest_wait_ms: int
+    max_wait_ms: int
 
 
 def changes_row(bucket: str, blob: bytes, *, at_ms: int, token: str) -> Row:
@@ -60,7 +60,7 @@ def due_ms(flush: Row, pace: Pace) -> int:
     """
     Tell when *flush* is due.
 
-    >>> pace = Pace(quiet_period_ms=2_000, longest_wait_ms=60_000)
+    >>> pace = Pace(quiet_period_ms=2_000, max_wait_ms=60_000)
     >>> due_ms({"first_change_ms": 0, "last_change_ms": 5_000}, pace)
     7000
     >>> due_ms({"first_change_ms": 0, "last_change_ms": 59_000}, pace)
@@ -69,7 +69,7 @@ def due_ms(flush: Row, pace: Pace) -> int:
     90000
     """
     quiet: int = flush["last_change_ms"] + pace.quiet_period_ms
-    longest: int = flush["first_change_ms"] + pace.longest_wait_ms
+    longest: int = flush["first_change_ms"] + pace.max_wait_ms
     not_before: int = flush.get("not_before_ms", 0)
     return max(min(quiet, longest), not_before)
 
@@ -82,8 +82,8 @@ def step(desk: Desk, pace: Pace, bucket: str) -> int | None:
         When to look again, in epoch milliseconds, or None when all that was noted is sent.
 
     Raises:
-        GivenUpError: Five errors in a row were not expected. What was noted stays noted, and goes
-            when this is called again or with the next flush.
+        RetriesExhaustedError: Five errors in a row were not expected. What was noted stays noted,
+            and goes when this is called again or with the next flush.
     """
     flush = desk.ledger.get(of_bucket(bucket), FLUSH)
     if flush is None or "first_change_ms" not in flush:
@@ -101,16 +101,16 @@ def _step(desk: Desk, pace: Pace, bucket: str, held: Row) -> int | None:
         with busy.told():
             if _work(desk, bucket, held) and _end(desk, bucket, held):
                 return None
-    except TryAgainError as exc:
+    except RetryLaterError as exc:
         return _come_back_later(desk, bucket, held, exc)
     except ClientError as exc:
-        # What passes by itself was told as TryAgainError.
+        # What passes by itself was told as RetryLaterError.
         if held.get("errors", 0) + 1 < _MOST_ERRORS:
             _note_error(desk, bucket, held)
             raise
         code = retryable.code(exc.response)
         _set_aside(desk, bucket, held, code)
-        raise GivenUpError(f"the flush of bucket {bucket}", code) from exc
+        raise RetriesExhaustedError(f"the flush of bucket {bucket}", code) from exc
     return _start_over(desk, pace, bucket, held)
 
 
@@ -161,7 +161,7 @@ def _end(desk: Desk, bucket: str, held: Row) -> bool:
     ended = desk.ledger.change(
         of_bucket(bucket),
         FLUSH,
-        remove=("first_change_ms", "last_change_ms", "clock", "due_at_ms", *_LEASE, *_REFUSED),
+        remove=("first_change_ms", "last_change_ms", "timer", "due_at_ms", *_LEASE, *_REFUSED),
         when=table.equal("lease", held["lease"]) & table.equal("noted", held["noted"]),
     )
     return ended is not None
@@ -175,7 +175,7 @@ def _start_over(desk: Desk, pace: Pace, bucket: str, held: Row) -> int:
         FLUSH,
         put={
             "first_change_ms": leased_ms,
-            "due_at_ms": leased_ms + pace.longest_wait_ms,
+            "due_at_ms": leased_ms + pace.max_wait_ms,
         },
         remove=(*_LEASE, *_REFUSED),
         when=table.equal("lease", held["lease"]),
@@ -183,7 +183,7 @@ def _start_over(desk: Desk, pace: Pace, bucket: str, held: Row) -> int:
     return desk.now_ms() + LEASE_MS if after is None else due_ms(after, pace)
 
 
-def _come_back_later(desk: Desk, bucket: str, held: Row, refusal: TryAgainError) -> int:
+def _come_back_later(desk: Desk, bucket: str, held: Row, refusal: RetryLaterError) -> int:
     """Let go of the lease; whatever is committed stays so until there is room for it."""
     refusals = 1 if refusal.progressed else held.get("refusals", 0) + 1
     later = refusal.due_ms or desk.now_ms() + retryable.pause_ms(refusals)
@@ -219,6 +219,6 @@ def _set_aside(desk: Desk, bucket: str, held: Row, code: str) -> None:
     desk.ledger.change(
         of_bucket(bucket),
         FLUSH,
-        remove=("clock", "due_at_ms", *_LEASE, *_REFUSED),
+        remove=("timer", "due_at_ms", *_LEASE, *_REFUSED),
         when=table.equal("lease", held["lease"]),
     )

@@ -47,7 +47,7 @@ def read(
         access_points: See `routes.bucket_of`.
 
     Raises:
-        TryAgainError: CloudFront must be looked at, and is busy.
+        RetryLaterError: CloudFront must be looked at, and is busy.
     """
     rows = {row["sk"]: row for row in book.rows(_PK, first=_OF_DISTRIBUTION, last=_LOOKED)}
     looked = rows.pop(_LOOKED, None)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from cdn.aws import busy, table
 from cdn.cloudfront import key_groups, public_keys
-from cdn.errors import TryAgainError
+from cdn.errors import RetryLaterError
 from cdn.rotation import decide, secret_versions
 from cdn.signing import key_pairs, kms, signing
 
@@ -87,7 +87,7 @@ def take(step: Step, desk: Desk, look: Look) -> None:
     Do what *step* says, which may have been done already.
 
     Raises:
-        TryAgainError: AWS is busy, or something has changed since it was observed.
+        RetryLaterError: AWS is busy, or something has changed since it was observed.
         UnavailableError: KMS refuses.
         KeyMaterialError: A version of the secret is none any more.
     """
@@ -104,7 +104,7 @@ def mint(desk: Desk, *, now_ms: int) -> None:
     Make a private key and keep it before anybody learns of its public half.
 
     Raises:
-        TryAgainError: AWS is busy.
+        RetryLaterError: AWS is busy.
     """
     rules = desk.rules
     told: dict[str, str] = {}
@@ -147,7 +147,7 @@ def publish(desk: Desk, name: str, text: str, *, now_ms: int) -> str:
     Give CloudFront the public half of the minted key in *text*, and tell its id.
 
     Raises:
-        TryAgainError: AWS is busy, or the account has no room.
+        RetryLaterError: AWS is busy, or the account has no room.
         KeyMaterialError: *text* has no key.
     """
     key_id = public_keys.create(desk.cloudfront, name=name, pem=_public_pem(desk, text))
@@ -243,7 +243,7 @@ def _canary_doubt(desk: Desk, signer: Signer) -> str:
 def _(step: decide.Store, desk: Desk, look: Look) -> None:
     minted = desk.secret.text(step.version_id)
     if not minted:
-        raise TryAgainError("GetSecretValue", "ResourceNotFoundException")
+        raise RetryLaterError("GetSecretValue", "ResourceNotFoundException")
     desk.secret.put(secret_versions.with_key_id(minted, step.key_id), stage=decide.STANDBY)
     _note(desk, step.name, put={"key_id": step.key_id}, keep={"stored_ms": look.at_ms})
 
@@ -252,7 +252,7 @@ def _(step: decide.Store, desk: Desk, look: Look) -> None:
 def _(step: decide.Promote, desk: Desk, look: Look) -> None:
     # A revocation may have come since.
     if (desk.ledger.get(PK, KEY + step.name) or {}).get("revoked_ms"):
-        raise TryAgainError("UpdateSecretVersionStage", "KeyRevoked")
+        raise RetryLaterError("UpdateSecretVersionStage", "KeyRevoked")
     desk.secret.move(decide.CURRENT, to=step.version_id, away_from=step.instead_of or None)
     _note(desk, step.name, put={"promoted_ms": look.at_ms}, remove=("inactive_ms",))
 

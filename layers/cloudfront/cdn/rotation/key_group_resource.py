@@ -37,7 +37,7 @@ def create(desk: Desk, *, key_group_id: str, adopt_foreign: bool) -> str:
 
     Raises:
         KeyGroupError: There is no such group, or it may be somebody else's.
-        TryAgainError: AWS is busy.
+        RetryLaterError: AWS is busy.
     """
     known = desk.ledger.get(execute.PK, reconcile.GROUP) or {}
     made = known.get("key_group_id", "")
@@ -109,7 +109,7 @@ def delete(desk: Desk, *, physical_id: str, everything: bool) -> str:
 
     Raises:
         KeyGroupError: A distribution trusts the group that is to be deleted.
-        TryAgainError: AWS is busy.
+        RetryLaterError: AWS is busy.
     """
     known = desk.ledger.get(execute.PK, reconcile.GROUP) or {}
     group = None

@@ -13,7 +13,7 @@ from cdn.access import grants
 from cdn.aws import announcements, busy
 from cdn.aws.announcements import Announcement
 from cdn.cloudfront import key_groups, public_keys
-from cdn.errors import GrantsError, KeyMaterialError, TryAgainError, UnavailableError
+from cdn.errors import GrantsError, KeyMaterialError, RetryLaterError, UnavailableError
 from cdn.rotation import decide, execute, reports
 from cdn.rotation.decide import Observed, Record, Wait
 from cdn.rotation.execute import KEY, PK, SEEN, Look
@@ -52,7 +52,7 @@ def tick(desk: Desk) -> Tick:
     Look, and take one step.
 
     Raises:
-        TryAgainError: AWS is too busy to look.
+        RetryLaterError: AWS is too busy to look.
     """
     observed = observe(desk)
     now_ms = desk.now_ms()
@@ -61,7 +61,7 @@ def tick(desk: Desk) -> Tick:
         if not isinstance(step, Wait):
             with busy.told():
                 execute.take(step, desk, Look(observed, now_ms))
-    except (TryAgainError, UnavailableError, KeyMaterialError) as exc:
+    except (RetryLaterError, UnavailableError, KeyMaterialError) as exc:
         return Tick(observed, now_ms, step, str(exc))
     return Tick(observed, now_ms, step)
 
@@ -78,7 +78,7 @@ def observe(desk: Desk) -> Observed:
     its version of the secret, if that is still there.
 
     Raises:
-        TryAgainError: AWS is busy.
+        RetryLaterError: AWS is busy.
     """
     rows = {row["sk"]: row for row in desk.ledger.rows(PK, first=GROUP, last=f"{_TOLD}~")}
     group_id = rows.get(GROUP, {}).get("key_group_id")
@@ -136,7 +136,7 @@ def announce(desk: Desk, audience: Audience, observed: Observed) -> list[str]:
     Announce what was not announced yet, and forget what is over; name what was announced.
 
     Raises:
-        TryAgainError: The event bus did not take it.
+        RetryLaterError: The event bus did not take it.
     """
     now_ms = desk.now_ms()
     due = [

@@ -50,7 +50,7 @@ def revoke(desk: Desk, *, key_id: str, secret_leaked: bool, force: bool) -> Revo
             CloudFront lists it.
 
     Raises:
-        TryAgainError: AWS is too busy to look. What was begun is gone on with.
+        RetryLaterError: AWS is too busy to look. What was begun is gone on with.
     """
     observed = reconcile.observe(desk)
     if observed.group is None:

@@ -36,7 +36,7 @@ class Secret:
         Tell the stages of each version that has any.
 
         Raises:
-            TryAgainError: Secrets Manager is busy.
+            RetryLaterError: Secrets Manager is busy.
         """
         with busy.told():
             found = self.client.describe_secret(SecretId=self.id).get("VersionIdsToStages", {})
@@ -47,7 +47,7 @@ class Secret:
         Describe each version that has a stage.
 
         Raises:
-            TryAgainError: Secrets Manager is busy.
+            RetryLaterError: Secrets Manager is busy.
         """
         return tuple(
             described(version_id, stages, self.text(version_id))
@@ -59,7 +59,7 @@ class Secret:
         Read what a version says; nothing where it is gone, or says nothing.
 
         Raises:
-            TryAgainError: Secrets Manager is busy.
+            RetryLaterError: Secrets Manager is busy.
         """
         with busy.told():
             try:
@@ -73,7 +73,7 @@ class Secret:
         Keep *text* in a version that has *stage*, the same however often it is put.
 
         Raises:
-            TryAgainError: Secrets Manager is busy, or the stage was moved meanwhile.
+            RetryLaterError: Secrets Manager is busy, or the stage was moved meanwhile.
         """
         # Derived from the text, it cannot meet another one.
         token = hashlib.sha256(text.encode()).hexdigest()
@@ -94,7 +94,7 @@ class Secret:
         Move *stage*, if the version *away_from* still has it.
 
         Raises:
-            TryAgainError: Secrets Manager is busy, or another version has it.
+            RetryLaterError: Secrets Manager is busy, or another version has it.
         """
         given = {"MoveToVersionId": to, "RemoveFromVersionId": away_from}
         with busy.told(*_OUTRUN):

@@ -116,7 +116,7 @@ class Desk:
 
     ledger: Ledger
     cloudfront: CloudFrontClient
-    watch_clock: Clock
+    watch_timers: Clock
     now: Callable[[], float]
 
     def now_ms(self) -> int:
@@ -147,7 +147,7 @@ def begin(desk: Desk, subject: Subject, *, facts: Mapping[str, Any], permit: str
         }
     )
     # Rung even if the row was there: whoever wrote it may have died before this line.
-    desk.watch_clock.ring(subject.id, after_ms=pause_ms)
+    desk.watch_timers.ring(subject.id, after_ms=pause_ms)
 
 
 def tell(desk: Desk, subject: Subject, *, outcome: Outcome, facts: Mapping[str, Any]) -> None:
@@ -155,7 +155,7 @@ def tell(desk: Desk, subject: Subject, *, outcome: Outcome, facts: Mapping[str, 
     now_ms = desk.now_ms()
     ended = {"outcome": outcome, "ended_ms": now_ms, "due_at_ms": now_ms}
     desk.ledger.put_new(_row(subject, facts, now_ms=now_ms) | ended)
-    desk.watch_clock.ring(subject.id)
+    desk.watch_timers.ring(subject.id)
 
 
 def _row(subject: Subject, facts: Mapping[str, Any], *, now_ms: int) -> Row:
@@ -172,7 +172,7 @@ def _row(subject: Subject, facts: Mapping[str, Any], *, now_ms: int) -> Row:
         "looked_ms": now_ms,
         "looks": 0,
         "errors": 0,
-        "clock": CLOCK,
+        "timer": CLOCK,
         "expires_at": now_ms // 1000 + _ROWS_LIVE_S,
     }
 
@@ -212,7 +212,7 @@ def look(desk: Desk, audience: Audience, watch_id: str) -> int | None:
             watch["pk"],
             _SK,
             keep={"announced_ms": desk.now_ms()},
-            remove=("clock", "due_at_ms"),
+            remove=("timer", "due_at_ms"),
         )
     return None
 

@@ -26,66 +26,66 @@ def source():
 
 
 @pytest.fixture
-def kept(source, clock):
-    return Kept(source.read, clock)
+def kept(source, time_source):
+    return Kept(source.read, time_source)
 
 
 class TestGet:
-    def test_kept(self, kept, clock):
+    def test_kept(self, kept, time_source):
         """
         For a minute it is read once.
         """
         assert kept.get() == 1
-        clock.s += 59.9
+        time_source.s += 59.9
         assert kept.get() == 1
-        clock.s += 0.1
+        time_source.s += 0.1
         assert kept.get() == 2
 
-    def test_frozen(self, kept, clock):
+    def test_frozen(self, kept, time_source):
         """
         After any time in which the sandbox was frozen, it is read again.
         """
         kept.get()
-        clock.s += 86_400
+        time_source.s += 86_400
 
         assert kept.get() == 2
 
-    def test_refresh(self, kept, source, clock):
+    def test_refresh(self, kept, source, time_source):
         """
         Whoever asks for a new one gets one, at most every five seconds.
         """
         kept.get()
         assert kept.get(refresh=True) == 1
-        clock.s += 5
+        time_source.s += 5
         assert kept.get(refresh=True) == 2
         assert kept.get(refresh=True) == 2
         assert source.reads == 2
 
-    def test_failing(self, kept, source, clock):
+    def test_failing(self, kept, source, time_source):
         """
         While it cannot be read, the old one is good for 15 minutes after it was read.
         """
         kept.get()
         source.fails = True
-        clock.s += 899
+        time_source.s += 899
         assert kept.get() == 1
-        clock.s += 6
+        time_source.s += 6
         with pytest.raises(UnavailableError):
             kept.get()
 
-    def test_not_hammered(self, kept, source, clock):
+    def test_not_hammered(self, kept, source, time_source):
         """
         What cannot be read is not tried more often than every five seconds.
         """
         kept.get()
         source.fails = True
-        clock.s += 61
+        time_source.s += 61
         for _ in range(10):
             kept.get()
 
         assert source.reads == 2
 
-    def test_never_read(self, kept, source, clock):
+    def test_never_read(self, kept, source, time_source):
         """
         Where nothing was ever read, there is nothing, until it can be.
         """
@@ -94,26 +94,26 @@ class TestGet:
             with pytest.raises(UnavailableError):
                 kept.get()
         source.fails = False
-        clock.s += 5
+        time_source.s += 5
 
         assert kept.get() == 2
 
-    def test_gone_for_good(self, kept, source, clock):
+    def test_gone_for_good(self, kept, source, time_source):
         """
         One that became too old does not come back while reading is not tried.
         """
         kept.get()
         source.fails = True
-        clock.s += 901
+        time_source.s += 901
         for _ in range(2):
             with pytest.raises(UnavailableError):
                 kept.get()
 
-    def test_clock_set_back(self, kept, clock):
+    def test_clock_set_back(self, kept, time_source):
         """
         A clock that was set back says nothing about age, so it is read again.
         """
         kept.get()
-        clock.s -= 3_600
+        time_source.s -= 3_600
 
         assert kept.get() == 2

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from cdn.access import grants, issuing, url_patterns
 from cdn.access.issuing import CookieRules
-from cdn.errors import CookieUnreachableError, ResourceError
+from cdn.errors import CookieUnreachableError, UrlPatternError
 from cdn.signing import urls
 
 
@@ -30,7 +30,7 @@ class TestEncoding:
         """
         try:
             resource = url_patterns.read(f"https://media.example.com/{text}")
-        except ResourceError:
+        except UrlPatternError:
             return
 
         assert urls.encode(resource.text) == resource.text

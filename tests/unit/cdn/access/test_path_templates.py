@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cdn.access import path_templates, url_patterns
-from cdn.errors import ResourceError
+from cdn.errors import UrlPatternError
 
 OWN = path_templates.read("https://{host}/users/{sub}/*")
 
@@ -174,7 +174,7 @@ class TestCovers:
         path = form.replace("{sub}", one).replace("*", "f")
         try:
             resource = url_patterns.read(f"https://media.example.com/{path}")
-        except ResourceError:
+        except UrlPatternError:
             return
 
         assert template.covers(resource, {"sub": other}) == (one == other)

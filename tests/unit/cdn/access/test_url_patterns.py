@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from cdn.access import url_patterns
-from cdn.errors import ResourceError
+from cdn.errors import UrlPatternError
 from cdn.signing import urls
 
 HOST = "https://media.example.com"
@@ -25,7 +25,7 @@ def reason(text):
     """Why *text* is refused, or None when it is read."""
     try:
         url_patterns.read(text)
-    except ResourceError as error:
+    except UrlPatternError as error:
         return error.reason
     return None
 
@@ -238,7 +238,7 @@ class TestCheckForCookies:
 
         try:
             url_patterns.check_for_cookies(resource)
-        except ResourceError as error:
+        except UrlPatternError as error:
             found = error.reason
 
         assert found == why
@@ -322,7 +322,7 @@ class TestPlain:
         def outcome(read):
             try:
                 return read(text)
-            except ResourceError as error:
+            except UrlPatternError as error:
                 return error.reason, error.detail
 
         return outcome(url_patterns.read) == outcome(url_patterns._read_odd)

@@ -9,7 +9,7 @@ from botocore.stub import Stubber
 
 from cdn.aws import announcements
 from cdn.aws.announcements import Announcement, Audience
-from cdn.errors import TryAgainError
+from cdn.errors import RetryLaterError
 
 END = Announcement(
     id="invalidation/E1/I1/completed",
@@ -78,5 +78,5 @@ class TestPublish:
         with Stubber(audience.events) as bus:
             bus.add_response("put_events", answer, {"Entries": [ENTRY]})
 
-            with pytest.raises(TryAgainError, match="ThrottlingException"):
+            with pytest.raises(RetryLaterError, match="ThrottlingException"):
                 announcements.publish(audience, END)

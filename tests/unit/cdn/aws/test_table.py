@@ -136,9 +136,9 @@ class TestOverdue:
         """
         Only rows that wait for this clock, and for too long, are overdue.
         """
-        rows.put({"pk": "late", "sk": "s", "clock": "flush", "due_at_ms": 1})
-        rows.put({"pk": "early", "sk": "s", "clock": "flush", "due_at_ms": 9})
-        rows.put({"pk": "other", "sk": "s", "clock": "watch", "due_at_ms": 1})
+        rows.put({"pk": "late", "sk": "s", "timer": "flush", "due_at_ms": 1})
+        rows.put({"pk": "early", "sk": "s", "timer": "flush", "due_at_ms": 9})
+        rows.put({"pk": "other", "sk": "s", "timer": "watch", "due_at_ms": 1})
         rows.put({"pk": "done", "sk": "s"})
 
         assert list(rows.overdue("flush", before_ms=5)) == [("late", "s")]

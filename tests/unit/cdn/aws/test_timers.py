@@ -9,7 +9,7 @@ from botocore.stub import Stubber
 
 from cdn.aws import timers
 from cdn.aws.timers import Clock, Rung
-from cdn.errors import MessageError, TryAgainError
+from cdn.errors import MessageError, RetryLaterError
 
 NOW_S = 1_000.0
 
@@ -39,7 +39,7 @@ class TestAnswer:
 
     @pytest.mark.parametrize(
         "error",
-        [TryAgainError("PutEvents", "busy"), ClientError({"Error": {"Code": "x"}}, "GetItem")],
+        [RetryLaterError("PutEvents", "busy"), ClientError({"Error": {"Code": "x"}}, "GetItem")],
     )
     def test_apart(self, error):
         """
@@ -99,7 +99,7 @@ class TestSetAgain:
                 "change_message_visibility_batch",
                 {"Successful": [{"Id": "0"}], "Failed": []},
                 {
-                    "QueueUrl": "https://clock",
+                    "QueueUrl": "https://timers",
                     "Entries": [
                         {"Id": "0", "ReceiptHandle": "r1", "VisibilityTimeout": visibility_s}
                     ],
@@ -107,7 +107,7 @@ class TestSetAgain:
             )
 
             answer = timers.set_again(
-                Clock(client, "https://clock"),
+                Clock(client, "https://timers"),
                 [Rung("m1", "r1", "a", due_ms), Rung("m2", "r2", "b", None)],
                 now=now,
             )
@@ -118,8 +118,8 @@ class TestSetAgain:
         """
         When all clocks have done their work, SQS is told nothing but to delete them.
         """
-        clock = Clock(client, "https://clock")
+        timer_queue = Clock(client, "https://timers")
         with Stubber(client):
-            answer = timers.set_again(clock, [Rung("m1", "r1", "a", None)], now=now)
+            answer = timers.set_again(timer_queue, [Rung("m1", "r1", "a", None)], now=now)
 
         assert {"batchItemFailures": []} == answer

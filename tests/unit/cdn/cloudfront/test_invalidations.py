@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
 from cdn.cloudfront import invalidations
-from cdn.errors import DistributionGoneError, TryAgainError
+from cdn.errors import RetryLaterError, TargetGoneError
 
 BATCH = {"Paths": {"Quantity": 2, "Items": ["/a", "/b*"]}, "CallerReference": "ours"}
 REQUEST = {"DistributionId": "E1", "InvalidationBatch": BATCH}
@@ -53,10 +53,10 @@ class TestCreate:
     @pytest.mark.parametrize(
         ("code", "status", "error"),
         [
-            ("NoSuchDistribution", 404, DistributionGoneError),
-            ("TooManyInvalidationsInProgress", 400, TryAgainError),
-            ("Throttling", 400, TryAgainError),
-            ("ServiceUnavailable", 503, TryAgainError),
+            ("NoSuchDistribution", 404, TargetGoneError),
+            ("TooManyInvalidationsInProgress", 400, RetryLaterError),
+            ("Throttling", 400, RetryLaterError),
+            ("ServiceUnavailable", 503, RetryLaterError),
             ("AccessDenied", 403, ClientError),
             ("InvalidArgument", 400, ClientError),
         ],

@@ -3,7 +3,7 @@
 import pytest
 
 from cdn.cloudfront import key_groups
-from cdn.errors import NotServedError, TryAgainError
+from cdn.errors import NotServedError, RetryLaterError
 from cdn.signing import key_pairs
 
 BEHAVIOR = {
@@ -107,7 +107,7 @@ class TestGroups:
         group = seen(account, group_id)
         key_groups.replace(account.client, group, key_ids=ids)
 
-        with pytest.raises(TryAgainError, match="PreconditionFailed"):
+        with pytest.raises(RetryLaterError, match="PreconditionFailed"):
             key_groups.replace(account.client, group, key_ids=[ids[1]])
 
     def test_nothing_to_write(self, account, guarded):
@@ -147,7 +147,7 @@ class TestGroups:
         """
         _, group_id, _, _ = guarded
 
-        with pytest.raises(TryAgainError, match="ResourceInUse"):
+        with pytest.raises(RetryLaterError, match="ResourceInUse"):
             key_groups.delete(account.client, seen(account, group_id))
 
 

@@ -5,7 +5,7 @@ from random import Random
 import pytest
 
 from cdn.cloudfront import public_keys
-from cdn.errors import TryAgainError
+from cdn.errors import RetryLaterError
 from cdn.signing import key_pairs
 from local.cloudfront import Quotas
 from local.cloudfront.core import CloudFront
@@ -34,16 +34,16 @@ class TestCreate:
         other = key_pairs.public_pem(strangers["ECDSA-P256"])
         public_keys.create(account.client, name="one", pem=other)
 
-        with pytest.raises(TryAgainError, match="PublicKeyAlreadyExists"):
+        with pytest.raises(RetryLaterError, match="PublicKeyAlreadyExists"):
             public_keys.create(account.client, name="one", pem=pem)
 
-    def test_no_room(self, account, clock, pem):
+    def test_no_room(self, account, time_source, pem):
         """
         An account with ten keys has no room for now.
         """
-        account.core = CloudFront(now=clock, random=Random(1), quotas=Quotas(public_keys=0))
+        account.core = CloudFront(now=time_source, random=Random(1), quotas=Quotas(public_keys=0))
 
-        with pytest.raises(TryAgainError, match="TooManyPublicKeys"):
+        with pytest.raises(RetryLaterError, match="TooManyPublicKeys"):
             public_keys.create(account.client, name="one", pem=pem)
 
 
@@ -71,7 +71,7 @@ class TestDelete:
         made = public_keys.create(account.client, name="one", pem=pem)
         account.core.call("CreateKeyGroup", {"KeyGroupConfig": {"Name": "g", "Items": [made]}})
 
-        with pytest.raises(TryAgainError, match="PublicKeyInUse"):
+        with pytest.raises(RetryLaterError, match="PublicKeyInUse"):
             public_keys.delete(account.client, made)
 
     def test_gone(self, account, pem):

@@ -4,7 +4,7 @@ import pytest
 
 from cdn.cloudfront import quota_reservations
 from cdn.cloudfront.quotas import Limits, Load
-from cdn.errors import TryAgainError
+from cdn.errors import RetryLaterError
 
 LIMITS = Limits(100, 5, items_per_second=1_000, wildcards_per_minute=6_000)
 
@@ -19,7 +19,7 @@ class TestTake:
         What one has taken, another cannot, until it is given back.
         """
         take(rows, "a", Load(100, 0))
-        with pytest.raises(TryAgainError) as refused:
+        with pytest.raises(RetryLaterError) as refused:
             take(rows, "b", Load(1, 0))
         quota_reservations.give_back(rows, "a")
         quota_reservations.give_back(rows, "a")
@@ -43,7 +43,7 @@ class TestTake:
         """
         take(rows, "a", Load(50, 0))
 
-        with pytest.raises(TryAgainError) as refused:
+        with pytest.raises(RetryLaterError) as refused:
             take(rows, "b", Load(1, 0), now_ms=10)
         assert refused.value.due_ms == 50
 
@@ -66,7 +66,7 @@ class TestTake:
                     take(rows, other, Load(30, 0), now_ms=10_000)
                 return rows.change(pk, sk, **how)
 
-        with pytest.raises(TryAgainError):
+        with pytest.raises(RetryLaterError):
             take(Racing(), "a", Load(50, 0), now_ms=20_000)
 
         take(rows, "b", Load(40, 0), now_ms=20_000)

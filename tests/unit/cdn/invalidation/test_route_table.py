@@ -4,7 +4,7 @@ import zlib
 
 import pytest
 
-from cdn.errors import TryAgainError
+from cdn.errors import RetryLaterError
 from cdn.invalidation import route_table
 from local.cloudfront import Refusal
 
@@ -13,14 +13,14 @@ ALIAS = "photos-x1y2-s3alias"
 
 
 @pytest.fixture
-def read(rows, account, clock):
+def read(rows, account, time_source):
     def read(*, since_s=0.0, access_points=None):
         found = route_table.read(
             rows,
             account.client,
             access_points=access_points or {},
-            since_ms=int((clock.s - since_s) * 1000),
-            now=clock,
+            since_ms=int((time_source.s - since_s) * 1000),
+            now=time_source,
         )
         return [distribution.id for distribution in found]
 
@@ -39,57 +39,61 @@ class TestRead:
         assert read() == [one]
         assert account.heard() == [*LISTS, "GetDistributionConfig"]
 
-    def test_unchanged(self, read, account, clock):
+    def test_unchanged(self, read, account, time_source):
         """
         A configuration is not read again while its ETag is the same.
         """
         one = account.distribute("one")
         read()
         account.heard()
-        clock.s += 60
+        time_source.s += 60
 
         assert read() == [one]
         assert account.heard() == LISTS
 
-    def test_shared(self, read, account, clock):
+    def test_shared(self, read, account, time_source):
         """
         Who needs nothing newer than the last look asks CloudFront nothing.
         """
         one = account.distribute("one")
         read()
         account.heard()
-        clock.s += 60
+        time_source.s += 60
 
         assert read(since_s=61) == [one]
         assert account.heard() == []
 
-    def test_updated(self, rows, account, clock):
+    def test_updated(self, rows, account, time_source):
         """
         A new configuration is in force with the next look.
         """
 
         def read():
             return route_table.read(
-                rows, account.client, access_points={}, since_ms=clock.now_ms(), now=clock
+                rows,
+                account.client,
+                access_points={},
+                since_ms=time_source.now_ms(),
+                now=time_source,
             )
 
         one = account.distribute("one")
         read()
-        clock.s += 1
+        time_source.s += 1
         account.update(one, DefaultRootObject="start.html")
 
         (found,) = read()
 
         assert found.default_root_object == "start.html"
 
-    def test_gone(self, read, rows, account, clock):
+    def test_gone(self, read, rows, account, time_source):
         """
         What is switched off is forgotten.
         """
         one, other = account.distribute("one"), account.distribute("other")
         read()
         account.update(one, Enabled=False)
-        clock.s += 1
+        time_source.s += 1
 
         assert read() == [other]
         assert rows.get("routes", f"distribution#{one}") is None
@@ -148,7 +152,7 @@ class TestRead:
         assert b"hush" not in kept
         assert b"site.s3" in kept
 
-    def test_query_strings(self, rows, account, clock):
+    def test_query_strings(self, rows, account, time_source):
         """
         A cache policy that takes query strings into its key counts from the next look on.
         """
@@ -161,7 +165,7 @@ class TestRead:
         account.distribute("one", DefaultCacheBehavior=behavior)
 
         (found,) = route_table.read(
-            rows, account.client, access_points={}, since_ms=clock.now_ms(), now=clock
+            rows, account.client, access_points={}, since_ms=time_source.now_ms(), now=time_source
         )
 
         assert found.behaviors[-1].query_strings
@@ -172,7 +176,7 @@ class TestRead:
         """
         account.core = Busy()
 
-        with pytest.raises(TryAgainError):
+        with pytest.raises(RetryLaterError):
             read()
 
 

@@ -6,7 +6,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from cdn.errors import TryAgainError
+from cdn.errors import RetryLaterError
 from cdn.rotation import decide, secret_versions
 from cdn.rotation.secret_versions import Secret
 from cdn.signing import key_pairs, signing_secret
@@ -74,7 +74,7 @@ class TestMove:
         standby, current = holder(secret, decide.STANDBY), holder(secret, decide.CURRENT)
         secret.move(decide.CURRENT, to=standby, away_from=current)
 
-        with pytest.raises(TryAgainError):
+        with pytest.raises(RetryLaterError):
             secret.move(decide.CURRENT, to=standby, away_from=current)
 
 

@@ -6,8 +6,8 @@ from cdn.watching import polling
 
 
 @pytest.fixture
-def desk(rows, account, clock):
-    return polling.Desk(rows, account.client, clock.now_ms)
+def desk(rows, account, time_source):
+    return polling.Desk(rows, account.client, time_source.now_ms)
 
 
 @pytest.fixture
@@ -37,32 +37,32 @@ class TestAtInvalidation:
         assert seen == {"InProgress"}
         assert account.heard() == ["ListInvalidations"]
 
-    def test_completed(self, desk, account, clock, distribution_id):
+    def test_completed(self, desk, account, time_source, distribution_id):
         """
         What is completed stays so: an old page tells it without a call.
         """
         ids = [account.invalidate(distribution_id, str(number)) for number in range(2)]
-        clock.s += 30
+        time_source.s += 30
         see(desk, distribution_id, ids[0])
         account.heard()
-        clock.s += 3_600
+        time_source.s += 3_600
 
         assert see(desk, distribution_id, ids[1]) == "Completed"
         assert account.heard() == []
 
-    def test_in_progress(self, desk, account, clock, distribution_id):
+    def test_in_progress(self, desk, account, time_source, distribution_id):
         """
         What was in progress is looked at anew after two seconds.
         """
         one = account.invalidate(distribution_id, "one")
         see(desk, distribution_id, one)
-        clock.s += 21
+        time_source.s += 21
         account.heard()
 
         assert see(desk, distribution_id, one) == "Completed"
         assert account.heard() == ["ListInvalidations"]
 
-    def test_claimed(self, desk, account, clock, distribution_id):
+    def test_claimed(self, desk, account, time_source, distribution_id):
         """
         While somebody looks, nobody else does; whoever died over it is in the way for 2 s.
         """
@@ -72,7 +72,7 @@ class TestAtInvalidation:
 
         assert see(desk, distribution_id, one) is None
         assert account.heard() == []
-        clock.s += 2.001
+        time_source.s += 2.001
         assert see(desk, distribution_id, one) == "InProgress"
 
     def test_another_page(self, desk, account, distribution_id):

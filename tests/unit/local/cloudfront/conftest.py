@@ -24,14 +24,14 @@ class Clock:
 
 
 @pytest.fixture
-def clock():
+def virtual_time():
     return Clock()
 
 
 @pytest.fixture
-def core(clock):
+def core(virtual_time):
     return CloudFront(
-        now=clock,
+        now=virtual_time,
         random=Random(7),
         lags=Lags(deployment_s=180, invalidation_effect_s=5, invalidation_completed_s=20),
         quotas=Quotas(distributions=3, cache_policies=2, items_per_request=2_500),

@@ -40,17 +40,17 @@ class TestCall:
 
 
 class TestNextChangeAt:
-    def test_in_turn(self, core, clock, distribution):
+    def test_in_turn(self, core, virtual_time, distribution):
         """
         The next moment is named until it has come; then nothing more changes.
         """
-        began = clock.seconds
+        began = virtual_time.seconds
         invalidate(core, distribution, "r", "/a")
 
         moments = []
         while (moment := core.next_change_at()) is not None:
             moments.append(moment - began)
-            clock.seconds = moment
+            virtual_time.seconds = moment
 
         assert moments == [5, 20, 180]
 
@@ -104,7 +104,7 @@ class TestDistributionByHost:
         assert core.distribution_by_host("www.example.com").id == ids["www.example.com"]
         assert core.distribution_by_host("img.example.com").id == ids["*.example.com"]
 
-    def test_rollout(self, core, clock, distribution):
+    def test_rollout(self, core, virtual_time, distribution):
         """
         The edges get each configuration when it is deployed, in the order of the updates.
         """
@@ -116,11 +116,11 @@ class TestDistributionByHost:
             core.call("UpdateDistribution", sent)
 
         update("one")
-        clock.seconds += 60
+        virtual_time.seconds += 60
         update("two")
         seen = []
         for seconds in (0, 119, 1, 59, 1):
-            clock.seconds += seconds
+            virtual_time.seconds += seconds
             view = core.distribution_by_host(distribution["DomainName"])
             seen.append(view.config["Comment"])
 
@@ -128,14 +128,14 @@ class TestDistributionByHost:
 
 
 class TestInvalidationsOf:
-    def test_since(self, core, clock, distribution):
+    def test_since(self, core, virtual_time, distribution):
         """
         Oldest first, with the moments that follow from the lags, from any place on.
         """
-        began = clock.seconds
+        began = virtual_time.seconds
         for number in range(3):
             invalidate(core, distribution, str(number), f"/{number}")
-            clock.seconds += 1
+            virtual_time.seconds += 1
 
         seen = core.invalidations_of(distribution["Id"], since=1)
 

@@ -160,7 +160,7 @@ class TestCreate:
 
 
 class TestUpdate:
-    def test_deployed(self, core, distribution, update, clock):
+    def test_deployed(self, core, distribution, update, virtual_time):
         """
         Every create and every update is in progress for as long as a deployment takes.
         """
@@ -168,7 +168,7 @@ class TestUpdate:
         for act, seconds in ((None, 180), (update, 179), (None, 1), (update, 100), (update, 80)):
             if act:
                 act()
-            clock.seconds += seconds
+            virtual_time.seconds += seconds
             seen.append(status(core, distribution))
 
         assert seen == [
@@ -193,11 +193,11 @@ class TestUpdate:
         assert summary["ETag"] == second
         assert core.call("GetDistributionConfig", {"Id": distribution["Id"]})["ETag"] == second
 
-    def test_modified(self, distribution, update, clock):
+    def test_modified(self, distribution, update, virtual_time):
         """
         LastModifiedTime is the moment of the last update.
         """
-        clock.seconds += 60
+        virtual_time.seconds += 60
 
         changed = update(Comment="new")["Distribution"]["LastModifiedTime"]
 
@@ -269,7 +269,7 @@ class TestUpdate:
 
 
 class TestDelete:
-    def test_in_order(self, core, distribution, update, clock):
+    def test_in_order(self, core, distribution, update, virtual_time):
         """
         A distribution is disabled first, deployed next, deleted last.
         """
@@ -282,11 +282,11 @@ class TestDelete:
             except Refusal as refusal:
                 refused.append((refusal.code, refusal.status))
 
-        clock.seconds += 180
+        virtual_time.seconds += 180
         delete()
         update(Enabled=False)
         delete()
-        clock.seconds += 180
+        virtual_time.seconds += 180
         delete()
 
         assert refused == [("DistributionNotDisabled", 409)] * 2
@@ -309,7 +309,7 @@ class TestRead:
 
         assert len(again["Origins"]["Items"]) == 1
 
-    def test_in_progress_batches(self, core, distribution, clock):
+    def test_in_progress_batches(self, core, distribution, virtual_time):
         """
         GetDistribution counts the invalidations that have not ended.
         """
@@ -318,7 +318,7 @@ class TestRead:
             batch = {"CallerReference": str(number), "Paths": {"Quantity": 1, "Items": ["/"]}}
             sent = {"DistributionId": distribution["Id"], "InvalidationBatch": batch}
             core.call("CreateInvalidation", sent)
-            clock.seconds += 10
+            virtual_time.seconds += 10
             got = core.call("GetDistribution", {"Id": distribution["Id"]})["Distribution"]
             seen.append(got["InProgressInvalidationBatches"])
 
@@ -339,7 +339,7 @@ class TestRead:
         assert "DefaultRootObject" not in summary
         assert "CallerReference" not in summary
 
-    def test_marker_of_the_deleted(self, core, create, update, distribution, clock):
+    def test_marker_of_the_deleted(self, core, create, update, distribution, virtual_time):
         """
         A page may follow a distribution that is gone by now.
         """
@@ -347,7 +347,7 @@ class TestRead:
         create(CallerReference="c")
         page = core.call("ListDistributions", {"MaxItems": "1"})["DistributionList"]
         etag = update(Enabled=False)["ETag"]
-        clock.seconds += 180
+        virtual_time.seconds += 180
         core.call("DeleteDistribution", {"Id": distribution["Id"], "IfMatch": etag})
 
         rest = core.call("ListDistributions", {"Marker": page["NextMarker"]})["DistributionList"]

@@ -28,11 +28,11 @@ class Script:
     Asks, lets time pass, and writes down each answer and each refusal.
     """
 
-    def __init__(self, call, clock):
-        self.call, self.clock, self.log = call, clock, []
+    def __init__(self, call, virtual_time):
+        self.call, self.virtual_time, self.log = call, virtual_time, []
 
     def __call__(self, operation, **parameters):
-        self.clock.seconds += 1.25
+        self.virtual_time.seconds += 1.25
         try:
             answer = self.call(operation, parameters)
         except Refusal as refusal:
@@ -41,11 +41,11 @@ class Script:
         return answer
 
 
-def every_operation(call, clock, config, pems):
+def every_operation(call, virtual_time, config, pems):
     """
     Do all that the stand-in can do, refusals included.
     """
-    ask = Script(call, clock)
+    ask = Script(call, virtual_time)
     first = ask_for_distributions(ask, config)
     ask_for_tags(ask, first["ARN"])
     ask_for_invalidations(ask, first["Id"])
@@ -232,20 +232,20 @@ def ask_for_keys(ask, config, pems):
 
 
 @pytest.fixture
-def log(call, clock, config, pems):
-    return every_operation(call, clock, config, pems)
+def log(call, virtual_time, config, pems):
+    return every_operation(call, virtual_time, config, pems)
 
 
 class TestBoth:
-    def test_same_as_the_core(self, log, clock, config, pems):
+    def test_same_as_the_core(self, log, virtual_time, config, pems):
         """
         Answers, refusals and statuses through a door equal the core's, member by member.
         """
-        clock.seconds = 1_700_000_000.5
+        virtual_time.seconds = 1_700_000_000.5
         quotas = Quotas(distributions=3, cache_policies=2, items_per_request=2_500)
-        alone = CloudFront(now=clock, random=Random(7), lags=Lags(), quotas=quotas)
+        alone = CloudFront(now=virtual_time, random=Random(7), lags=Lags(), quotas=quotas)
 
-        expected = every_operation(alone.call, clock, config, pems)
+        expected = every_operation(alone.call, virtual_time, config, pems)
 
         assert expected == log
 
@@ -304,13 +304,13 @@ class TestBoth:
             client.get_distribution(Id="E0")
 
     @pytest.mark.parametrize("door", ["http_client", "event_client"])
-    def test_paginator(self, request, door, core, clock, distribution):
+    def test_paginator(self, request, door, core, virtual_time, distribution):
         """
         boto3's own paginator reads all pages of invalidations, newest first.
         """
         client = request.getfixturevalue(door)
         for number in range(7):
-            clock.seconds += 30
+            virtual_time.seconds += 30
             core.call(
                 "CreateInvalidation",
                 {
@@ -328,7 +328,7 @@ class TestBoth:
         assert sorted(times, reverse=True) == times
 
     @pytest.mark.parametrize("door", ["http_client", "event_client"])
-    def test_acceptors(self, request, door, core, clock, distribution):
+    def test_acceptors(self, request, door, core, virtual_time, distribution):
         """
         The acceptors of boto3's waiters match when the time has come, and not before.
         """
@@ -342,7 +342,7 @@ class TestBoth:
 
         seen = []
         for seconds in (0, 20, 160):
-            clock.seconds += seconds
+            virtual_time.seconds += seconds
             one = client.get_distribution(Id=distribution["Id"])
             two = client.get_invalidation(
                 DistributionId=distribution["Id"], Id=made["Invalidation"]["Id"]
@@ -352,12 +352,12 @@ class TestBoth:
         assert seen == [(False, False), (False, True), (True, True)]
 
     @pytest.mark.parametrize("door", ["http_client", "event_client"])
-    def test_waiter(self, request, door, clock, distribution):
+    def test_waiter(self, request, door, virtual_time, distribution):
         """
         A waiter of boto3, told not to pause, ends on its own.
         """
         client = request.getfixturevalue(door)
-        clock.seconds += 180
+        virtual_time.seconds += 180
 
         client.get_waiter("distribution_deployed").wait(
             Id=distribution["Id"], WaiterConfig={"Delay": 0, "MaxAttempts": 1}
@@ -537,7 +537,7 @@ class TestPrivateHooks:
         assert all(route.startswith("{0}/2020-05-31/") for route in urls.url_paths)
 
 
-def test_own_waiters(event_client, clock, distribution):
+def test_own_waiters(event_client, virtual_time, distribution):
     """
     Waiters of our own making run by botocore's evaluator here too.
     """

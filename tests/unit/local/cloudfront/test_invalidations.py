@@ -64,20 +64,20 @@ class TestCreate:
             f"{distribution['Id']}/invalidation/{made['Id']}"
         )
 
-    def test_milliseconds(self, create, clock):
+    def test_milliseconds(self, create, virtual_time):
         """
         Times have milliseconds, cut and not rounded.
         """
-        clock.seconds += 0.0009
+        virtual_time.seconds += 0.0009
 
         assert create("r", "/a")["CreateTime"].microsecond == 500_000
 
-    def test_replay(self, create, listed, clock):
+    def test_replay(self, create, listed, virtual_time):
         """
         The same reference with the same items is the earlier invalidation, also after its end.
         """
         first = create("r", "/a", "/b")
-        clock.seconds += 20
+        virtual_time.seconds += 20
 
         again = create("r", "/a", "/b")
 
@@ -179,22 +179,22 @@ class TestCreate:
 
         assert (refused.value.code, refused.value.status) == ("BatchTooLarge", 413)
 
-    def test_items_in_progress(self, create, clock):
+    def test_items_in_progress(self, create, virtual_time):
         """
         3,000 items may be in progress; those that are completed make room.
         """
         create("r", *[f"/{number}" for number in range(2_500)])
-        clock.seconds += 5
+        virtual_time.seconds += 5
         create("s", *[f"/{number}" for number in range(500)])
 
         with pytest.raises(Refusal) as refused:
             create("t", "/one")
-        clock.seconds += 15
+        virtual_time.seconds += 15
 
         assert (refused.value.code, refused.value.status) == ("TooManyInvalidationsInProgress", 400)
         assert create("t", "/one")["Status"] == "InProgress"
 
-    def test_wildcards_in_progress(self, create, clock):
+    def test_wildcards_in_progress(self, create, virtual_time):
         """
         15 wildcards may be in progress, in whatever batches; other items are counted apart.
         """
@@ -204,7 +204,7 @@ class TestCreate:
         with pytest.raises(Refusal, match=r"TooManyInvalidationsInProgress: .* wildcard"):
             create("t", "/z*")
         assert create("t", "/z*z")["Status"] == "InProgress"
-        clock.seconds += 20
+        virtual_time.seconds += 20
         assert create("u", "/z*")["Status"] == "InProgress"
 
     def test_account_wide(self, core, create, config):
@@ -255,7 +255,7 @@ class TestCreate:
 
 
 class TestGet:
-    def test_completed(self, core, create, distribution, clock):
+    def test_completed(self, core, create, distribution, virtual_time):
         """
         The status changes when the lag has passed, to the moment.
         """
@@ -263,7 +263,7 @@ class TestGet:
 
         seen = []
         for seconds in (0, 19.5, 0.5):
-            clock.seconds += seconds
+            virtual_time.seconds += seconds
             seen.append(core.call("GetInvalidation", sent)["Invalidation"]["Status"])
 
         assert seen == ["InProgress", "InProgress", "Completed"]
@@ -342,12 +342,12 @@ class TestList:
 
         assert [item["Id"] for item in listed(MaxItems="2", Marker=marker)["Items"]] == ids[2:]
 
-    def test_hundred(self, create, listed, clock):
+    def test_hundred(self, create, listed, virtual_time):
         """
         A page has 100 items unless fewer are wanted.
         """
         for number in range(101):
-            clock.seconds += 1
+            virtual_time.seconds += 1
             create(f"r{number}", "/a")
 
         assert (listed()["Quantity"], listed(MaxItems="500")["Quantity"]) == (100, 100)
@@ -371,11 +371,11 @@ class TestList:
             listed(**sent)
 
 
-def test_at_once(clock, config):
+def test_at_once(virtual_time, config):
     """
     Without lags an invalidation is completed when it is created.
     """
-    core = CloudFront(now=clock, random=Random(1), lags=Lags(0, 0, 0), quotas=Quotas())
+    core = CloudFront(now=virtual_time, random=Random(1), lags=Lags(0, 0, 0), quotas=Quotas())
     made = core.call("CreateDistribution", {"DistributionConfig": config})["Distribution"]
     batch = {"CallerReference": "r", "Paths": paths("/*")}
 
@@ -386,14 +386,14 @@ def test_at_once(clock, config):
     assert (made["Status"], answer["Invalidation"]["Status"]) == ("Deployed", "Completed")
 
 
-def test_quick(create, clock):
+def test_quick(create, virtual_time):
     """
     A call costs well under a millisecond, so that property tests can afford thousands.
     """
     create("first", "/a")
     began = time.process_time()
     for number in range(200):
-        clock.seconds += 30
+        virtual_time.seconds += 30
         create(f"r{number}", "/a", "/b")
 
     assert (time.process_time() - began) / 200 < 0.001

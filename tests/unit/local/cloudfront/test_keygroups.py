@@ -241,13 +241,13 @@ class TestTrusted:
             for ids in (keys[:2], keys[2:3])
         ]
 
-    def test_status(self, core, clock, keys, group, update, trust):
+    def test_status(self, core, virtual_time, keys, group, update, trust):
         """
         A changed group leaves the distribution deployed.
         """
         made = group(keys[0])["KeyGroup"]["Id"]
         identity = trust(made)["Distribution"]["Id"]
-        clock.seconds += 180
+        virtual_time.seconds += 180
 
         update(made, keys[1])
 
@@ -291,46 +291,46 @@ class TestTrusted:
 
 
 class TestAtEdges:
-    def test_lag(self, core, clock, pems, keys, group, update):
+    def test_lag(self, core, virtual_time, pems, keys, group, update):
         """
         Edges get the keys of a group, new or changed, after the lag, each change in its turn.
         """
         made = group(keys[0])["KeyGroup"]["Id"]
         seen = [dict(core.trusted_keys(made))]
-        clock.seconds += 10
+        virtual_time.seconds += 10
         update(made, *keys[:2])
-        clock.seconds += 10
+        virtual_time.seconds += 10
         update(made, keys[1])
         for seconds in (9, 1, 10, 9, 1):
-            clock.seconds += seconds
+            virtual_time.seconds += seconds
             seen.append(dict(core.trusted_keys(made)))
 
         ids = [list(one) for one in seen]
         assert ids == [[], [], keys[:1], keys[:2], keys[:2], keys[1:2]]
         assert set(seen[3].values()) == {pems["ecdsa"]}
 
-    def test_next_change(self, core, clock, keys, group):
+    def test_next_change(self, core, virtual_time, keys, group):
         """
         The moment at which the edges get a group is a change that the clock can jump to.
         """
-        began = clock.seconds
+        began = virtual_time.seconds
         group(keys[0])
 
         assert core.next_change_at() == began + 30
 
-    def test_deleted_key(self, core, clock, pems, upload, group, update):
+    def test_deleted_key(self, core, virtual_time, pems, upload, group, update):
         """
         A key that is deleted opens for as long as the edges have it.
         """
         old, new = upload("old"), upload("new")
         made = group(old)["KeyGroup"]["Id"]
-        clock.seconds += 30
+        virtual_time.seconds += 30
         update(made, new)
         etag = core.call("GetPublicKey", {"Id": old})["ETag"]
         core.call("DeletePublicKey", {"Id": old, "IfMatch": etag})
 
         before = core.trusted_keys(made)
-        clock.seconds += 30
+        virtual_time.seconds += 30
 
         assert before == {old: pems["ecdsa"]}
         assert list(core.trusted_keys(made)) == [new]

@@ -34,7 +34,7 @@ def refused(core, operation, **sent):
 
 class TestCreate:
     @pytest.mark.parametrize("kind", ["rsa", "ecdsa"])
-    def test_kinds(self, core, pems, upload, clock, kind):
+    def test_kinds(self, core, pems, upload, virtual_time, kind):
         """
         Both kinds of key are taken, and have an id that starts with K.
         """
@@ -43,7 +43,7 @@ class TestCreate:
         assert made["Id"].startswith("K")
         assert len(made["Id"]) == 14
         assert made["PublicKeyConfig"]["EncodedKey"] == pems[kind]
-        assert made["CreatedTime"].timestamp() == clock.seconds
+        assert made["CreatedTime"].timestamp() == virtual_time.seconds
 
     def test_rewritten(self, pems, upload):
         """

@@ -46,11 +46,11 @@ class World:
     """
 
     def __init__(self):
-        self.clock = Clock()
+        self.virtual_time = Clock()
         lags = Lags(deployment_s=180, invalidation_effect_s=5, invalidation_completed_s=20)
-        self.core = CloudFront(now=self.clock, random=Random(1), lags=lags)
+        self.core = CloudFront(now=self.virtual_time, random=Random(1), lags=lags)
         self.bucket = Bucket()
-        self.edge = Edge(self.core, origin=self.bucket, now=self.clock)
+        self.edge = Edge(self.core, origin=self.bucket, now=self.virtual_time)
         self.host = ""
         self.id = ""
         self.group = ""
@@ -71,7 +71,7 @@ class World:
             "CachePolicyId": OPTIMIZED,
         }
         config = {
-            "CallerReference": str(self.clock.seconds),
+            "CallerReference": str(self.virtual_time.seconds),
             "Comment": "",
             "Enabled": True,
             "Origins": {"Quantity": 1, "Items": [bucket | (origin or {})]},
@@ -142,7 +142,7 @@ class World:
 
     def invalidate(self, *items):
         paths = {"Quantity": len(items), "Items": list(items)}
-        batch = {"CallerReference": str(self.clock.seconds), "Paths": paths}
+        batch = {"CallerReference": str(self.virtual_time.seconds), "Paths": paths}
         sent = {"DistributionId": self.id, "InvalidationBatch": batch}
         self.core.call("CreateInvalidation", sent)
 

@@ -23,7 +23,7 @@ class TestFetch:
         """
         first = site.get("/a.html")
         site.bucket.put("a.html", b"new")
-        site.clock.seconds += 12.7
+        site.virtual_time.seconds += 12.7
         second = site.get("/a.html")
 
         assert (first.status, first.body, first.headers["x-cache"]) == (
@@ -54,7 +54,7 @@ class TestFetch:
         """
         seen = site.seen("/a.html")
         for seconds in (86_399, 1, 1):
-            site.clock.seconds += seconds
+            site.virtual_time.seconds += seconds
             seen += site.seen("/a.html")
 
         assert seen == ["Miss", "Hit", "Miss", "Hit"]
@@ -202,7 +202,7 @@ class TestFetch:
 
         seen = []
         for seconds in (179, 1):
-            site.clock.seconds += seconds
+            site.virtual_time.seconds += seconds
             seen.append(site.get("/a.html").status)
 
         assert seen == [200, 403]
@@ -317,7 +317,7 @@ class TestPrivate:
 
         def sign(target, *, host="", key=0):
             url = f"https://{host or world.host}{target}"
-            expires = int(world.clock.seconds) + 3_600
+            expires = int(world.virtual_time.seconds) + 3_600
             condition = f'{{"DateLessThan":{{"AWS:EpochTime":{expires}}}}}'
             policy = f'{{"Statement":[{{"Resource":"{url}","Condition":{condition}}}]}}'
             raw = private_keys["ecdsa"].sign(policy.encode(), ec.ECDSA(SHA256()))
@@ -353,7 +353,7 @@ class TestPrivate:
         """
         world.bucket.put("a.jpg", b"private", content_type="image/jpeg")
         world.distribute(behavior=world.trust(pems["ecdsa"], pems["rsa"]))
-        world.clock.seconds += 30
+        world.virtual_time.seconds += 30
         return world
 
     def test_unsigned(self, private):
@@ -418,7 +418,7 @@ class TestPrivate:
         )
         world.bucket.put("a.jpg", b"x")
         world.distribute(behavior=world.trust(pems["ecdsa"]) | behavior)
-        world.clock.seconds += 30
+        world.virtual_time.seconds += 30
 
         answer = world.get(signed("/a.jpg?b=2&a=1"), Cookie="x=1; CloudFront-Policy=p")
 
@@ -464,7 +464,7 @@ class TestPrivate:
         world.bucket.put("a.jpg", b"x")
         aliases = {"Quantity": 1, "Items": ["www.example.com"]}
         world.distribute(behavior=world.trust(pems["ecdsa"]), Aliases=aliases)
-        world.clock.seconds += 30
+        world.virtual_time.seconds += 30
         target = signed("/a.jpg", host="www.example.com")
 
         seen = [
@@ -505,12 +505,12 @@ class TestPrivate:
         world.bucket.put("a.jpg", b"x")
         world.distribute(behavior=world.trust(pems["ecdsa"], pems["rsa"]))
         codes = [world.get(signed("/a.jpg")).body]
-        world.clock.seconds += 30
+        world.virtual_time.seconds += 30
         codes.append(world.get(signed("/a.jpg")).body)
         world.regroup(world.keys[1])
-        world.clock.seconds += 29
+        world.virtual_time.seconds += 29
         codes.append(world.get(signed("/a.jpg")).body)
-        world.clock.seconds += 1
+        world.virtual_time.seconds += 1
         codes.append(world.get(signed("/a.jpg")).body)
 
         assert [b"Unknown Key" in body for body in codes] == [True, False, False, True]
@@ -578,7 +578,7 @@ class TestErrors:
         """
         seen = []
         for seconds in (0, 9, 1):
-            site.clock.seconds += seconds
+            site.virtual_time.seconds += seconds
             answer = site.get("/late.html")
             seen.append((answer.status, answer.headers["x-cache"]))
             site.bucket.put("late.html", b"x")
@@ -596,7 +596,7 @@ class TestErrors:
         site.get("/late.html")
         site.bucket.put("late.html", b"x")
         site.invalidate("/late.html")
-        site.clock.seconds += 5
+        site.virtual_time.seconds += 5
 
         assert site.get("/late.html").status == 200
 
@@ -614,7 +614,7 @@ class TestErrors:
         world.distribute(CustomErrorResponses={"Quantity": 1, "Items": [custom]})
 
         answers = [world.get("/some/where") for _ in range(2)]
-        world.clock.seconds += 59
+        world.virtual_time.seconds += 59
         answers.append(world.get("/some/where"))
 
         assert [(one.status, one.body, one.headers["x-cache"]) for one in answers] == [
@@ -640,7 +640,7 @@ class TestInvalidation:
 
         seen = []
         for seconds in (0, 4.9, 0.1, 60):
-            site.clock.seconds += seconds
+            site.virtual_time.seconds += seconds
             seen.append(site.get("/a.html").body)
 
         assert seen == [b"old", b"old", b"new", b"new"]
@@ -651,7 +651,7 @@ class TestInvalidation:
         """
         site.get("/a.html")
         site.invalidate("/*")
-        site.clock.seconds += 5
+        site.virtual_time.seconds += 5
 
         assert site.seen("/a.html", "/a.html") == ["Miss", "Hit"]
 
@@ -662,7 +662,7 @@ class TestInvalidation:
         site.bucket.put("b.html", b"x")
         site.seen("/a.html", "/b.html")
         site.invalidate("/a.html")
-        site.clock.seconds += 5
+        site.virtual_time.seconds += 5
 
         assert site.seen("/a.html", "/b.html") == ["Miss", "Hit"]
 
@@ -673,7 +673,7 @@ class TestInvalidation:
         site.get("/a.html")
         for item in ("/b", "/a.html", "/c"):
             site.invalidate(item)
-            site.clock.seconds += 60
+            site.virtual_time.seconds += 60
 
         assert site.seen("/a.html", "/a.html") == ["Miss", "Hit"]
 
@@ -687,7 +687,7 @@ class TestInvalidation:
         seen = world.seen(*targets)
         for item in ("/a", "/a?v=2", "/a*"):
             world.invalidate(item)
-            world.clock.seconds += 5
+            world.virtual_time.seconds += 5
             seen += world.seen(*targets)
 
         miss, hit = "Miss", "Hit"
@@ -707,7 +707,7 @@ class TestInvalidation:
         for cookie in ("a=1", "a=2"):
             world.get("/a", Cookie=cookie)
         world.invalidate("/a")
-        world.clock.seconds += 5
+        world.virtual_time.seconds += 5
 
         seen = [world.get("/a", Cookie=cookie).headers["x-cache"][:4] for cookie in ("a=1", "a=2")]
 
@@ -722,7 +722,7 @@ class TestInvalidation:
         world.distribute(CacheTagConfig={"HeaderName": "X-Amz-Meta-Cache-Tag"})
         world.seen("/a", "/b")
         world.invalidate("#home")
-        world.clock.seconds += 5
+        world.virtual_time.seconds += 5
 
         assert world.seen("/a", "/b") == ["Miss", "Hit"]
 
@@ -733,7 +733,7 @@ class TestInvalidation:
         site.bucket.put("a.html", b"x", x_amz_meta_cache_tag="home")
         site.get("/a.html")
         site.invalidate("#home")
-        site.clock.seconds += 5
+        site.virtual_time.seconds += 5
 
         assert site.seen("/a.html") == ["Hit"]
 
@@ -743,11 +743,11 @@ class TestInvalidation:
         """
         site.get("/a.html")
         host = site.host
-        site.clock.seconds += 1
+        site.virtual_time.seconds += 1
         site.distribute()
         site.get("/a.html")
         site.invalidate("/*")
-        site.clock.seconds += 5
+        site.virtual_time.seconds += 5
 
         assert site.seen("/a.html") == ["Miss"]
         site.host = host
@@ -763,12 +763,12 @@ class TestInvalidation:
             if asked.key == "a.html" and answer.body == b"old":
                 site.bucket.put("a.html", b"new")
                 site.invalidate("/a.html")
-                site.clock.seconds += 5
+                site.virtual_time.seconds += 5
                 # Another viewer, so that the edge learns of it in the meantime.
                 site.get("/b.html")
             return answer
 
-        site.edge = Edge(site.core, origin=slow, now=site.clock)
+        site.edge = Edge(site.core, origin=slow, now=site.virtual_time)
 
         assert [site.get("/a.html").body for _ in range(2)] == [b"old", b"new"]
 
@@ -786,7 +786,7 @@ class TestThreads:
             gate.wait(5)
             return OriginResponse(200, {}, b"x")
 
-        edge = Edge(site.core, origin=origin, now=site.clock)
+        edge = Edge(site.core, origin=origin, now=site.virtual_time)
         viewers = [
             threading.Thread(target=edge.fetch, args=("GET", site.host, "/a.html"))
             for _ in range(8)

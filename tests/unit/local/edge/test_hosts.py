@@ -80,7 +80,7 @@ def behind(world, api):
     """
     A distribution whose origin is the API, with the policies that an API needs.
     """
-    world.edge = Edge(world.core, origin=hosts.beside(s3, {NAME: api}), now=world.clock)
+    world.edge = Edge(world.core, origin=hosts.beside(s3, {NAME: api}), now=world.virtual_time)
     world.distribute(
         origin={
             "Id": "bucket",

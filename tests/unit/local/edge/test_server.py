@@ -260,7 +260,7 @@ class TestEncrypted:
         From http a client follows to https on its own.
         """
         world.bucket.put("b", b"followed")
-        world.clock.seconds += 1
+        world.virtual_time.seconds += 1
         world.distribute(
             behavior={
                 "TargetOriginId": "bucket",

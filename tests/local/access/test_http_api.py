@@ -86,7 +86,7 @@ class TestInline:
             answer = word(world, identity.token("ada", aud="toy"))
 
             assert json.loads(answer.body) == {"word": "open sesame", "viewer": "ada"}
-            assert world.clock.now() < START + 0.1
+            assert world.virtual_time.now() < START + 0.1
             assert [i.function for i in world.invocations] == ["greet"]
 
     def test_origin(self, start, identity):
@@ -173,7 +173,7 @@ class TestInline:
         for _ in range(2):
             with start(seed=3) as world:
                 word(world, identity.token("ada", aud="toy"))
-                seen.append((world.invocations, world.faults.calls, world.clock.now()))
+                seen.append((world.invocations, world.faults.calls, world.virtual_time.now()))
 
         assert seen[0] == seen[1]
 
@@ -186,7 +186,7 @@ class TestInline:
             seen = []
 
             def end():
-                seen.append(world.clock.now())
+                seen.append(world.virtual_time.now())
                 world.apis._in_flight.discard(pending)
                 pending.set_result(Outcome())
 
@@ -195,7 +195,7 @@ class TestInline:
             world.run(limit_s=100)
 
             assert seen[0] < START + 1
-            assert world.clock.now() > START + 99
+            assert world.virtual_time.now() > START + 99
 
     def test_no_thread_left(self, start):
         """

@@ -20,7 +20,7 @@ def cloud():
 
 @pytest.mark.parametrize(
     ("function", "operation"),
-    [("send_invalidations", "CreateInvalidation"), ("watch_deployment", "PutEvents")],
+    [("send_invalidations", "CreateInvalidation"), ("poll_watches", "PutEvents")],
 )
 def test_killed(cloud, function, operation):
     """

@@ -15,7 +15,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from cdn.errors import TryAgainError
+from cdn.errors import RetryLaterError
 from cdn.rotation import decide, revocation
 from cdn.signing import key_pairs
 from local.cloudfront import Lags
@@ -100,7 +100,7 @@ class Storm(RuleBasedStateMachine):
             self.hasty.add(new.key_id)
             self.hurt(new.key_id)
             return
-        held_s = cloud.clock.now() - cloud.since_s.get(new.key_id, cloud.clock.now())
+        held_s = cloud.virtual_time.now() - cloud.since_s.get(new.key_id, cloud.virtual_time.now())
         assert cloud.observe().records[new.label].proven_ms is not None
         assert held_s >= cloud.desk.rules.hold_s, cloud.steps[-5:]
         assert new.key_id in cloud.cloudfront.trusted_keys(cloud.group_id)
@@ -119,9 +119,9 @@ class Storm(RuleBasedStateMachine):
             self.sign(0)
             self.sign(1)
             if waits_ms:
-                self.cloud.clock.jump_to(waits_ms / 1000)
+                self.cloud.virtual_time.jump_to(waits_ms / 1000)
             else:
-                self.cloud.clock.advance(300)
+                self.cloud.virtual_time.advance(300)
             self.links_open()
 
     @rule(nth=st.integers(1, 14), does=st.sampled_from(list(Does)), times=st.integers(1, 6))
@@ -183,7 +183,7 @@ class Storm(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from([1, 60, 900, HOUR_S, DAY_S, 3 * DAY_S]))
     def wait(self, seconds):
-        self.cloud.clock.advance(seconds)
+        self.cloud.virtual_time.advance(seconds)
 
     @rule(longest_s=st.sampled_from([60, HOUR_S, DAY_S]))
     def grant(self, longest_s):
@@ -231,9 +231,9 @@ class Storm(RuleBasedStateMachine):
         chosen = others[pick % len(others)]
         try:
             self.cloud.desk.secret.move(CURRENT, to=chosen, away_from=current.id)
-        except TryAgainError:
+        except RetryLaterError:
             return
-        now = self.cloud.clock.now()
+        now = self.cloud.virtual_time.now()
         # Whether it opens anything is the person's doing, until rotation has seen to it. The edges
         # may trust for a while what is not in the group any more.
         if self.cloud.since_s.get(self.known[chosen], now) > (now - self.cloud.lag_s):
@@ -326,9 +326,9 @@ class Storm(RuleBasedStateMachine):
                 if self.at_rest():
                     break
                 assert tick.step.until_ms is not None, f"{tick} {cloud.steps[-20:]}"
-                cloud.clock.jump_to(tick.step.until_ms / 1000)
+                cloud.virtual_time.jump_to(tick.step.until_ms / 1000)
             else:
-                cloud.clock.advance(300)
+                cloud.virtual_time.advance(300)
         assert self.at_rest(), f"{tick} {cloud.states()} {cloud.steps[-20:]}"
         signing = cloud.versions()[CURRENT]
         assert signing.key_id in cloud.members()
@@ -347,9 +347,9 @@ class Storm(RuleBasedStateMachine):
                 return
             waits_ms = getattr(tick.step, "until_ms", None)
             if waits_ms:
-                self.cloud.clock.jump_to(waits_ms / 1000)
+                self.cloud.virtual_time.jump_to(waits_ms / 1000)
             else:
-                self.cloud.clock.advance(300)
+                self.cloud.virtual_time.advance(300)
         raise AssertionError(f"{label} does not come to its end: {self.cloud.steps[-20:]}")
 
     def explained(self):

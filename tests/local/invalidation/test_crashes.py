@@ -25,10 +25,10 @@ def run(*rules, lose=False, badly=False):
             )
         suite.upload(cloud, "index.html", "css/a b.css", "css/site.css", "js/app.js")
         cloud.delete("js/app.js")
-        for row in ("notice_upload", "send_invalidations") if lose else ():
+        for row in ("collect_changes", "send_invalidations") if lose else ():
             world.run(until=lambda row=row: world.invocations[-1].function == row)
-            for clock in ("FlushClockUrl", "WatchClockUrl"):
-                world.client("sqs").purge_queue(QueueUrl=world.outputs[clock])
+            for queue in ("FlushTimersUrl", "WatchTimersUrl"):
+                world.client("sqs").purge_queue(QueueUrl=world.outputs[queue])
             world.run(limit_s=450)
         world.settle()
         world.run(limit_s=900)
@@ -63,9 +63,9 @@ class TestCrash:
     @pytest.mark.parametrize(
         ("function", "lose"),
         [
-            ("notice_upload", False),
+            ("collect_changes", False),
             ("send_invalidations", False),
-            ("watch_deployment", False),
+            ("poll_watches", False),
             ("sweep", True),
         ],
     )
@@ -85,9 +85,7 @@ class TestCrash:
                 assert crashes == 1
 
     @pytest.mark.prove
-    @pytest.mark.parametrize(
-        "function", ["notice_upload", "send_invalidations", "watch_deployment"]
-    )
+    @pytest.mark.parametrize("function", ["collect_changes", "send_invalidations", "poll_watches"])
     def test_badly_delivered(self, function, subtests):
         """
         Nor does it under duplicates and reordering: all is covered, nothing paid for twice.

@@ -104,17 +104,17 @@ class TestRun:
 
         assert world.run(until=lambda: counted(world) == {"changes": 1})
 
-        assert world.clock.now() < START + 2
+        assert world.virtual_time.now() < START + 2
 
     def test_limit(self, world):
         """
         After the limit the stack stops, at the limit, and says that it did not hold.
         """
-        began = world.clock.now()
+        began = world.virtual_time.now()
 
         assert not world.run(until=lambda: False, limit_s=100)
 
-        assert world.clock.now() == pytest.approx(began + 100, abs=0.01)
+        assert world.virtual_time.now() == pytest.approx(began + 100, abs=0.01)
 
     def test_jumps(self, world):
         """
@@ -141,7 +141,7 @@ class TestRun:
         upload(world, "a")
 
         assert world.invocations == []
-        assert world.clock.now() < START + 0.1
+        assert world.virtual_time.now() < START + 0.1
 
     def test_fails(self):
         """
@@ -195,7 +195,7 @@ class TestRun:
 
         assert made["Status"] == "InProgress"
         assert world.run(until=deployed, limit_s=299)
-        assert world.clock.now() < START + 190
+        assert world.virtual_time.now() < START + 190
 
 
 class TestInline:
@@ -208,7 +208,7 @@ class TestInline:
             with inline(seed=5) as started:
                 upload(with_bucket(started), "a", "b")
                 started.run(limit_s=400)
-                seen.append((started.invocations, started.faults.calls, started.clock.now()))
+                seen.append((started.invocations, started.faults.calls, started.virtual_time.now()))
 
         assert seen[0] == seen[1]
 
@@ -295,7 +295,7 @@ class TestInline:
             began = time.perf_counter()
             started.settle()
 
-            assert started.clock.now() > START + 15
+            assert started.virtual_time.now() > START + 15
             assert time.perf_counter() - began < 10
 
     def test_kept_clients(self):
@@ -433,7 +433,7 @@ class TestCustomResources:
         """
         handlers = {"issue_badge": self.badge}
         with inline(handlers=handlers, parameters={"Holder": "ada"}) as started:
-            began = started.clock.now()
+            began = started.virtual_time.now()
             rule = Rule(does=Does.CRASH_AFTER, caller="issue_badge", operation="UpdateItem")
             started.faults.rules.append(rule)
 
@@ -504,12 +504,12 @@ class TestEmbedded:
         An upload passes rule, queues and processes, until nothing is left.
         """
         upload(whole, *(f"key {number}" for number in range(25)))
-        began = whole.clock.now()
+        began = whole.virtual_time.now()
 
         assert whole.settle()
 
         assert counted(whole)["changes"] == counted(whole)["rings"] == 25
-        assert whole.clock.now() - began >= 2
+        assert whole.virtual_time.now() - began >= 2
 
     def test_logs(self, whole):
         """

@@ -40,9 +40,9 @@ def proceed(cloud, *, until, most=60):
             return
         plan = ask(cloud, {"plan": True})["next"]
         if "until" in plan:
-            cloud.world.clock.jump_to(datetime.fromisoformat(plan["until"]).timestamp())
+            cloud.world.virtual_time.jump_to(datetime.fromisoformat(plan["until"]).timestamp())
         else:
-            cloud.world.clock.advance(300)
+            cloud.world.virtual_time.advance(300)
     raise AssertionError(taken)
 
 
@@ -144,7 +144,7 @@ class TestRevoke:
         key_id = bad["url"].partition("Key-Pair-Id=")[2].partition("&")[0]
 
         done = ask(cloud, {"revoke": key_id, "secret_leaked": False, "force": False})
-        cloud.world.clock.advance(61)
+        cloud.world.virtual_time.advance(61)
 
         assert done["refused"] == ""
         assert done["left_group"]
@@ -169,7 +169,7 @@ class TestRevoke:
         assert cloud.fetch(bad["url"]).status == 200
 
         done = ask(cloud, {"revoke": key_id, "force": True})
-        cloud.world.clock.advance(61)
+        cloud.world.virtual_time.advance(61)
 
         assert done["left_group"]
         assert cloud.fetch(bad["url"]).status == 403
@@ -231,11 +231,11 @@ class TestEdited:
             return group["KeyGroupConfig"]["Items"]
 
         proceed(cloud, until=lambda _: standby in members())
-        included_s = cloud.world.clock.now()
+        included_s = cloud.world.virtual_time.now()
         assert "standby" not in states(cloud)
         ready(cloud)
         assert key_in(cloud, "standby") == standby
-        assert cloud.world.clock.now() - included_s >= 24 * 3_600
+        assert cloud.world.virtual_time.now() - included_s >= 24 * 3_600
 
 
 class TestPlan:

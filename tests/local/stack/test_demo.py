@@ -104,7 +104,7 @@ class TestUpload:
         ("function", "broken"),
         [
             ("send_invalidations", {"upload-invalidates", "delete-invalidates"}),
-            ("watch_deployment", {"watch-announced-once"}),
+            ("poll_watches", {"watch-announced-once"}),
         ],
     )
     def test_function_fails(self, function, broken):

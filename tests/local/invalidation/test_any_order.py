@@ -13,7 +13,7 @@ from local.pollers import Delivery
 from tests.local import suite
 
 KEYS = [f"{folder}/{name}" for folder in "ab" for name in ("1", "2", "3 +")] + ["index.html"]
-FUNCTIONS = ["notice_upload", "send_invalidations", "watch_deployment", "sweep"]
+FUNCTIONS = ["collect_changes", "send_invalidations", "poll_watches", "sweep"]
 MODEL_URLS = {key: [f"/{key}"] for key in KEYS} | {
     "a/3 +": ["/a/3%20+", "/a/3%20%2B"],
     "b/3 +": ["/b/3%20+", "/b/3%20%2B"],
@@ -43,12 +43,12 @@ class AnyOrder(RuleBasedStateMachine):
     def upload(self, keys):
         for key in sorted(keys):
             suite.upload(self.cloud, key)
-            self.changed[key].append(self.world.clock.now())
+            self.changed[key].append(self.world.virtual_time.now())
 
     @rule(key=st.sampled_from(KEYS))
     def delete(self, key):
         self.cloud.delete(key)
-        self.changed[key].append(self.world.clock.now())
+        self.changed[key].append(self.world.virtual_time.now())
 
     @rule(seconds=st.sampled_from([1, 5, 30, 100, 400]))
     def wait(self, seconds):
@@ -70,11 +70,11 @@ class AnyOrder(RuleBasedStateMachine):
             Rule(does=Does.THROTTLE, service=service, nth=made + 1, times=times)
         )
 
-    @rule(clock=st.sampled_from(["FlushClockUrl", "WatchClockUrl"]))
-    def lose(self, clock):
+    @rule(queue=st.sampled_from(["FlushTimersUrl", "WatchTimersUrl"]))
+    def lose(self, queue):
         sqs = self.world.client("sqs")
         with suppress(sqs.exceptions.PurgeQueueInProgress):
-            sqs.purge_queue(QueueUrl=self.world.outputs[clock])
+            sqs.purge_queue(QueueUrl=self.world.outputs[queue])
 
     @rule(chance=st.integers(0, 99))
     def repeat(self, chance):
@@ -82,7 +82,7 @@ class AnyOrder(RuleBasedStateMachine):
         bodies = [
             record["body"]
             for one in self.world.invocations
-            if one.function == "notice_upload"
+            if one.function == "collect_changes"
             for record in one.event["Records"]
         ]
         if bodies:

@@ -29,9 +29,9 @@ class TestUrls:
         (one,) = answer.body["signed"]
 
         assert answer.body["now"] + 90 <= one["expires_at"] <= answer.body["now"] + 100
-        cloud.world.clock.jump_to(one["expires_at"] - 1)
+        cloud.world.virtual_time.jump_to(one["expires_at"] - 1)
         assert cloud.fetch(one["url"]).status == 200
-        cloud.world.clock.jump_to(one["expires_at"])
+        cloud.world.virtual_time.jump_to(one["expires_at"])
         assert cloud.fetch(one["url"]).status == 403
 
     def test_starts(self, cloud):
@@ -42,7 +42,7 @@ class TestUrls:
         (one,) = cloud.urls(OWN, starts_at=now + 600).body["signed"]
 
         assert cloud.fetch(one["url"]).status == 403
-        cloud.world.clock.jump_to(now + 541)
+        cloud.world.virtual_time.jump_to(now + 541)
         assert cloud.fetch(one["url"]).status == 200
 
     def test_bound(self):
@@ -64,7 +64,7 @@ class TestCookies:
         document = json.loads(json.dumps(signed.GRANTS))
         document["grants"][0]["resources"] = [f"https://{{host}}/{one}/*" for one in "ab"]
         cloud.grant(document)
-        cloud.world.clock.advance(61)
+        cloud.world.virtual_time.advance(61)
 
         answer = cloud.cookies(*(f"https://{signed.HOST}/{one}/*" for one in "ab"))
 
@@ -134,10 +134,10 @@ class TestKeys:
         As long as there is no key, the answer is to come again later.
         """
         cloud.keep(signing_secret.PLACEHOLDER)
-        cloud.world.clock.advance(61)
+        cloud.world.virtual_time.advance(61)
 
         # The key that was there is kept while none can be read, as if Secrets Manager failed.
-        cloud.world.clock.advance(900)
+        cloud.world.virtual_time.advance(900)
         answer = cloud.urls(OWN, token=cloud.token())
 
         assert answer.status == 503
@@ -157,7 +157,7 @@ class TestKeys:
             (one,) = cloud.urls(OWN).body["signed"]
             statuses.append(cloud.fetch(one["url"]).status)
             ids.append(key_id in one["url"])
-            cloud.world.clock.advance(1)
+            cloud.world.virtual_time.advance(1)
 
         assert set(statuses) == {200}
         assert ids[-1]
@@ -167,7 +167,7 @@ class TestKeys:
         Whoever got a 403 has the key read again at once, but not again and again.
         """
         cloud.urls(OWN)
-        cloud.world.clock.advance(6)
+        cloud.world.virtual_time.advance(6)
         new = key_pairs.generate("ECDSA-P256")
         cloud.keep({"key_id": "KNEW", "private_key": key_pairs.private_pem(new)})
 
@@ -190,9 +190,9 @@ class TestKeys:
         cloud.world.faults.rules.append(
             Rule(does=Does.FAIL, operation="GetSecretValue", times=None)
         )
-        cloud.world.clock.advance(890)
+        cloud.world.virtual_time.advance(890)
         assert cloud.urls(OWN, token=cloud.token()).status == 200
-        cloud.world.clock.advance(11)
+        cloud.world.virtual_time.advance(11)
 
         answer = cloud.urls(OWN, token=cloud.token())
 
@@ -214,7 +214,7 @@ class TestKeys:
         """
         assert cloud.urls(OWN).status == 200
         cloud.grant({"version": 1, "grants": []})
-        cloud.world.clock.advance(61)
+        cloud.world.virtual_time.advance(61)
 
         assert cloud.urls(OWN).status == 403
 
@@ -234,7 +234,7 @@ class TestSecrecy:
             ]
             pem = key_pairs.private_pem(signed.private_key())
             cloud.keep({"key_id": "K1", "private_key": pem[:100]})
-            cloud.world.clock.advance(901)
+            cloud.world.virtual_time.advance(901)
             problems.append(cloud.urls(OWN, token=cloud.token()).body)
 
             said = capfd.readouterr()

@@ -11,7 +11,7 @@ from local.faults import Does, Rule
 from local.pollers import Delivery
 from tests.local import suite
 
-EVENTS = Path(__file__).parents[2] / "events"
+EVENTS = Path(__file__).parents[3] / "events"
 
 
 @pytest.fixture
@@ -34,24 +34,24 @@ class TestUpload:
         """
         A lone upload is invalidated two seconds later.
         """
-        began = cloud.world.clock.now()
+        began = cloud.world.virtual_time.now()
         suite.upload(cloud, "a.css")
 
         cloud.world.run(until=lambda: sent(cloud))
 
         assert sent(cloud) == [("/a.css",)]
-        assert 2 <= cloud.world.clock.now() - began < 3
+        assert 2 <= cloud.world.virtual_time.now() - began < 3
 
     def test_longest_wait(self, cloud):
         """
         Uploads that never pause are invalidated after the longest wait all the same.
         """
-        began = cloud.world.clock.now()
+        began = cloud.world.virtual_time.now()
         while not sent(cloud):
             suite.upload(cloud, "a.css")
             cloud.world.run(limit_s=1)
 
-        assert 60 <= cloud.world.clock.now() - began < 65
+        assert 60 <= cloud.world.virtual_time.now() - began < 65
 
     def test_every_upload_counts(self, cloud):
         """
@@ -157,7 +157,7 @@ class TestBilledOnce:
         suite.upload(cloud, "a.css")
         cloud.world.settle()
         for one in cloud.world.invocations:
-            if one.function == "notice_upload":
+            if one.function == "collect_changes":
                 heard += [record["body"] for record in one.event["Records"]]
         cloud.world.run(limit_s=7_200)
 
@@ -260,7 +260,7 @@ class TestGivenUp:
         assert sent(cloud) == []
         assert kinds(cloud) == ["Flush Failed"]
         assert cloud.announcements()[0]["detail"]["error"] == "AccessDenied"
-        (letter,) = suite.letters(cloud, "FlushClockDeadLetters")
+        (letter,) = suite.letters(cloud, "FlushTimersDeadLetters")
         assert json.loads(letter["Body"]) == {"version": 1, "row": "site"}
         assert "AccessDenied" in letter["MessageAttributes"]["reason"]["StringValue"]
 
@@ -273,7 +273,7 @@ class TestGivenUp:
         cloud.world.settle()
 
         assert sent(cloud) == [("/a.css",)]
-        assert suite.letters(cloud, "FlushClockDeadLetters") == []
+        assert suite.letters(cloud, "FlushTimersDeadLetters") == []
 
     def test_next_upload(self, cloud):
         """
@@ -358,32 +358,32 @@ class TestSharedLook:
             looks = [
                 call.operation
                 for call in world.faults.calls
-                if call.caller == "watch_deployment" and call.service == "cloudfront"
+                if call.caller == "poll_watches" and call.service == "cloudfront"
             ]
             assert kinds(cloud) == ["Invalidation Completed"] * 10
             assert len(looks) <= 3
 
 
 class TestSweep:
-    def test_lost_flush_clock(self, cloud):
+    def test_lost_flush_timers(self, cloud):
         """
         A flush whose clock is lost is rung again.
         """
         suite.upload(cloud, "a.css")
-        cloud.world.run(until=lambda: "notice_upload" in cloud.world.invocations[-1].function)
-        cloud.world.client("sqs").purge_queue(QueueUrl=cloud.world.outputs["FlushClockUrl"])
+        cloud.world.run(until=lambda: "collect_changes" in cloud.world.invocations[-1].function)
+        cloud.world.client("sqs").purge_queue(QueueUrl=cloud.world.outputs["FlushTimersUrl"])
         cloud.world.run(until=lambda: kinds(cloud), limit_s=1_000)
 
         assert sent(cloud) == [("/a.css",)]
         assert kinds(cloud) == ["Invalidation Completed"]
 
-    def test_lost_watch_clock(self, cloud):
+    def test_lost_watch_timers(self, cloud):
         """
         A watch whose clock is lost is rung again, and ends with its announcement.
         """
         suite.upload(cloud, "a.css")
         cloud.world.run(until=lambda: sent(cloud))
-        cloud.world.client("sqs").purge_queue(QueueUrl=cloud.world.outputs["WatchClockUrl"])
+        cloud.world.client("sqs").purge_queue(QueueUrl=cloud.world.outputs["WatchTimersUrl"])
         cloud.world.run(until=lambda: kinds(cloud), limit_s=1_000)
 
         assert kinds(cloud) == ["Invalidation Completed"]
@@ -394,14 +394,14 @@ class TestWatch:
         """
         A deployment is watched until CloudFront says Deployed, and announced once.
         """
-        began = cloud.world.clock.now()
+        began = cloud.world.virtual_time.now()
         etag = suite.update(cloud, Comment="new")
         suite.watch(cloud, etag)
         suite.watch(cloud, etag)
         cloud.world.settle()
 
         assert kinds(cloud) == ["Deployment Completed"]
-        assert 180 <= cloud.world.clock.now() - began <= 250
+        assert 180 <= cloud.world.virtual_time.now() - began <= 250
 
     def test_superseded(self, cloud):
         """
@@ -418,19 +418,19 @@ class TestWatch:
         What never ends is given up when botocore's own waiter would, and announced as that.
         """
         with suite.running(lags=Lags(invalidation_completed_s=86_400)) as cloud:
-            began = cloud.world.clock.now()
+            began = cloud.world.virtual_time.now()
             suite.upload(cloud, "a.css")
             cloud.world.run(until=lambda: kinds(cloud), limit_s=3_600)
 
             assert "Watch Timed Out" in kinds(cloud)
-            assert 600 <= cloud.world.clock.now() - began < 700
+            assert 600 <= cloud.world.virtual_time.now() - began < 700
 
     def test_busy(self, cloud):
         """
         A look that is refused for now is no end.
         """
         cloud.world.faults.rules.append(
-            Rule(does=Does.THROTTLE, caller="watch_deployment", operation="ListInvalidations")
+            Rule(does=Does.THROTTLE, caller="poll_watches", operation="ListInvalidations")
         )
         suite.upload(cloud, "a.css")
         cloud.world.settle()
@@ -444,7 +444,7 @@ class TestWatch:
         cloud.world.faults.rules.append(
             Rule(
                 does=Does.FAIL,
-                caller="watch_deployment",
+                caller="poll_watches",
                 operation="ListInvalidations",
                 status=404,
                 code="NoSuchDistribution",
@@ -463,7 +463,7 @@ class TestWatch:
         cloud.world.faults.rules.append(
             Rule(
                 does=Does.FAIL,
-                caller="watch_deployment",
+                caller="poll_watches",
                 operation="ListInvalidations",
                 status=403,
                 code="AccessDenied",

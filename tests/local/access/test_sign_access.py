@@ -63,7 +63,7 @@ class TestUrls:
         What is asked for again a moment later is the same URL, so that it is cached as one.
         """
         first = shared.urls(OWN, expires_in=600).body["signed"]
-        shared.world.clock.advance(1)
+        shared.world.virtual_time.advance(1)
 
         assert shared.urls(OWN, expires_in=600).body["signed"] == first
 
@@ -149,7 +149,7 @@ class TestRequests:
         Every answer tells the server's time, and is stored by nobody.
         """
         for answer in (shared.urls(OWN), shared.urls(OTHERS), shared.ask("POST", "/signed-urls")):
-            assert answer.body["now"] == int(shared.world.clock.now())
+            assert answer.body["now"] == int(shared.world.virtual_time.now())
             assert answer.header("cache-control") == "no-store"
 
     def test_description(self, shared):

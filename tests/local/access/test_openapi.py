@@ -17,7 +17,7 @@ from local.loopback import Request
 from tests.local import signed
 
 DOCUMENT = json.loads(
-    (Path(__file__).parents[2] / "functions/sign_access/openapi.json").read_text(encoding="utf-8")
+    (Path(__file__).parents[3] / "functions/sign_access/openapi.json").read_text(encoding="utf-8")
 )
 CHECKS = [
     checks.not_a_server_error,

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from local.clock import VirtualClock
+from local.virtual_time import VirtualTime
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -19,9 +19,9 @@ class TestVirtualClock:
         """
         Every way to ask for the date gives the virtual one.
         """
-        with VirtualClock(START, ticking=False) as clock:
+        with VirtualTime(START, ticking=False) as virtual_time:
             seen = [
-                clock.now(),
+                virtual_time.now(),
                 time.time(),
                 time.time_ns() / 1e9,
                 time.clock_gettime(time.CLOCK_REALTIME),
@@ -34,30 +34,30 @@ class TestVirtualClock:
         """
         A jump lands exactly where it was told to.
         """
-        with VirtualClock(START, ticking=False) as clock:
-            clock.jump_to(START.timestamp() + 3600)
+        with VirtualTime(START, ticking=False) as virtual_time:
+            virtual_time.jump_to(START.timestamp() + 3600)
 
-            assert clock.now() == START.timestamp() + 3600
+            assert virtual_time.now() == START.timestamp() + 3600
 
     def test_forward_only(self):
         """
         A jump to what has passed changes nothing.
         """
-        with VirtualClock(START, ticking=False) as clock:
-            clock.jump_to(START.timestamp() - 3600)
+        with VirtualTime(START, ticking=False) as virtual_time:
+            virtual_time.jump_to(START.timestamp() - 3600)
 
-            assert clock.now() == START.timestamp()
+            assert virtual_time.now() == START.timestamp()
 
     def test_ticks(self):
         """
         A ticking clock also moves by itself, before and after a jump.
         """
-        with VirtualClock(START) as clock:
-            clock.jump_to(START.timestamp() + 3600)
-            before = clock.now()
+        with VirtualTime(START) as virtual_time:
+            virtual_time.jump_to(START.timestamp() + 3600)
+            before = virtual_time.now()
             threading.Event().wait(0.01)
 
-            assert 0.01 <= clock.now() - before < 5
+            assert 0.01 <= virtual_time.now() - before < 5
 
     def test_default_is_now(self):
         """
@@ -65,8 +65,8 @@ class TestVirtualClock:
         """
         real = time.time()
 
-        with VirtualClock() as clock:
-            assert 0 <= clock.now() - real < 5
+        with VirtualTime() as virtual_time:
+            assert 0 <= virtual_time.now() - real < 5
 
     def test_undone(self):
         """
@@ -74,7 +74,7 @@ class TestVirtualClock:
         """
         real = time.time()
 
-        with VirtualClock(START):
+        with VirtualTime(START):
             pass
 
         assert 0 <= time.time() - real < 5
@@ -84,7 +84,7 @@ class TestVirtualClock:
         A clock that was not started refuses to move.
         """
         with pytest.raises(RuntimeError, match="started"):
-            VirtualClock(START).advance(1)
+            VirtualTime(START).advance(1)
 
     def test_sleep_jumps(self):
         """
@@ -92,10 +92,10 @@ class TestVirtualClock:
         """
         real = time.perf_counter()
 
-        with VirtualClock(START, ticking=False) as clock, clock.sleeping_jumps():
+        with VirtualTime(START, ticking=False) as virtual_time, virtual_time.sleeping_jumps():
             time.sleep(3600)
 
-            assert clock.now() == START.timestamp() + 3600
+            assert virtual_time.now() == START.timestamp() + 3600
         assert time.perf_counter() - real < 5
 
 
@@ -106,9 +106,9 @@ class TestWaits:
         """
         The clocks that waits are measured by do not jump.
         """
-        with VirtualClock(START) as clock:
+        with VirtualTime(START) as virtual_time:
             before = time.monotonic(), time.perf_counter()
-            clock.advance(86_400)
+            virtual_time.advance(86_400)
 
             assert time.monotonic() - before[0] < 5
             assert time.perf_counter() - before[1] < 5
@@ -117,12 +117,12 @@ class TestWaits:
         """
         A thread's wait is neither cut short nor prolonged by a jump.
         """
-        with VirtualClock(START) as clock:
+        with VirtualTime(START) as virtual_time:
             woken = threading.Event()
             waits: list[bool] = []
             thread = threading.Thread(target=lambda: waits.append(woken.wait(10)))
             thread.start()
-            clock.advance(86_400)
+            virtual_time.advance(86_400)
             woken.set()
             thread.join(5)
 
@@ -133,10 +133,10 @@ class TestWaits:
         A socket's timeout does not pass by a jump.
         """
         ours, theirs = socket.socketpair()
-        with VirtualClock(START) as clock, ours, theirs:
+        with VirtualTime(START) as virtual_time, ours, theirs:
             ours.settimeout(10)
             threading.Timer(0.02, theirs.sendall, [b"x"]).start()
-            clock.advance(86_400)
+            virtual_time.advance(86_400)
 
             assert ours.recv(1) == b"x"
 
@@ -144,8 +144,8 @@ class TestWaits:
         """
         A child's timeout does not pass by a jump.
         """
-        with VirtualClock(START) as clock:
+        with VirtualTime(START) as virtual_time:
             child = subprocess.Popen([sys.executable, "-S", "-c", ""])
-            clock.advance(86_400)
+            virtual_time.advance(86_400)
 
             assert child.wait(timeout=30) == 0

@@ -7,18 +7,18 @@ import pytest
 
 from tests.local import signed, suite
 
-EVENTS = Path(__file__).parents[2] / "events"
+EVENTS = Path(__file__).parents[3] / "events"
 SAMPLES = {
-    "object_created": ("UploadsUrl", "notice_upload"),
-    "object_created_notified": ("UploadsUrl", "notice_upload"),
-    "object_created_notified_by_topic": ("UploadsUrl", "notice_upload"),
-    "object_deleted": ("UploadsUrl", "notice_upload"),
-    "object_deleted_notified": ("UploadsUrl", "notice_upload"),
-    "object_expired": ("UploadsUrl", "notice_upload"),
-    "notification_configured": ("UploadsUrl", "notice_upload"),
-    "message_not_understood": ("UploadsUrl", "notice_upload"),
-    "flush_clock_rang": ("FlushClockUrl", "send_invalidations"),
-    "watch_clock_rang": ("WatchClockUrl", "watch_deployment"),
+    "object_created": ("UploadsUrl", "collect_changes"),
+    "object_created_notified": ("UploadsUrl", "collect_changes"),
+    "object_created_notified_by_topic": ("UploadsUrl", "collect_changes"),
+    "object_deleted": ("UploadsUrl", "collect_changes"),
+    "object_deleted_notified": ("UploadsUrl", "collect_changes"),
+    "object_expired": ("UploadsUrl", "collect_changes"),
+    "notification_configured": ("UploadsUrl", "collect_changes"),
+    "message_not_understood": ("UploadsUrl", "collect_changes"),
+    "flush_timer_due": ("FlushTimersUrl", "send_invalidations"),
+    "watch_timer_due": ("WatchTimersUrl", "poll_watches"),
 }
 ASKED = ("plan_wanted", "revocation_wanted")
 

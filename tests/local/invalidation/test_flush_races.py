@@ -12,7 +12,7 @@ from cdn.invalidation.changes import Change
 from cdn.invalidation.flushes import Pace
 from tests.local import suite
 
-PACE = Pace(quiet_period_ms=2_000, longest_wait_ms=60_000)
+PACE = Pace(quiet_period_ms=2_000, max_wait_ms=60_000)
 
 
 @pytest.fixture
@@ -27,10 +27,10 @@ def note(cloud):
     sequencers = count(1)
 
     def note(*keys):
-        client, now = cloud.world.client, cloud.world.clock.now
+        client, now = cloud.world.client, cloud.world.virtual_time.now
         desk = collecting.Desk(
             ledger=Ledger(client("dynamodb"), cloud.world.outputs["LedgerTable"]),
-            flush_clock=Clock(client("sqs"), cloud.ear_url),
+            flush_timers=Clock(client("sqs"), cloud.ear_url),
             pace=PACE,
             now=now,
             token=tokens(),
@@ -62,11 +62,11 @@ def flush(cloud, token):
         ledger=Ledger(client("dynamodb"), cloud.world.outputs["LedgerTable"]),
         cloudfront=client("cloudfront"),
         s3=client("s3"),
-        watch_clock=Clock(client("sqs"), cloud.world.outputs["WatchClockUrl"]),
+        watch_timers=Clock(client("sqs"), cloud.world.outputs["WatchTimersUrl"]),
         limits=Limits(2_850, 13, items_per_second=140, wildcards_per_minute=55),
         access_points={},
         both_forms=True,
-        now=cloud.world.clock.now,
+        now=cloud.world.virtual_time.now,
         token=token,
     )
     return flushes.step(desk, PACE, "site")
@@ -83,11 +83,11 @@ class TestRaces:
         """
 
         def freeze():
-            cloud.world.clock.advance(80)
+            cloud.world.virtual_time.advance(80)
             assert flush(cloud, tokens()) is None
 
         note("a.css")
-        cloud.world.clock.advance(2)
+        cloud.world.virtual_time.advance(2)
 
         # The first token is the lease, the second is part of the drafted plan's name.
         flush(cloud, tokens(before_2=freeze))
@@ -100,23 +100,23 @@ class TestRaces:
         """
         due = []
         note("a.css")
-        cloud.world.clock.advance(2)
+        cloud.world.virtual_time.advance(2)
 
         flush(cloud, tokens(before_2=lambda: due.append(flush(cloud, tokens()))))
 
         assert sent(cloud) == [("/a.css",)]
-        assert due[0] > cloud.world.clock.now() * 1000
+        assert due[0] > cloud.world.virtual_time.now() * 1000
 
     def test_upload_in_the_middle(self, cloud, note):
         """
         A change noted while a flush is at work keeps its clock ringing, and goes next.
         """
         note("a.css")
-        cloud.world.clock.advance(2)
+        cloud.world.virtual_time.advance(2)
 
         due = flush(cloud, tokens(before_2=lambda: note("b.css")))
         assert sent(cloud) == [("/a.css",)]
-        cloud.world.clock.jump_to(due / 1000)
+        cloud.world.virtual_time.jump_to(due / 1000)
         assert flush(cloud, tokens()) is None
 
         assert sent(cloud) == [("/a.css",), ("/b.css",)]
@@ -127,12 +127,12 @@ class TestRaces:
         """
         for folder in "ab":
             note(*(f"{folder}/{number}" for number in range(15_000)))
-        cloud.world.clock.advance(2)
+        cloud.world.virtual_time.advance(2)
 
         due = flush(cloud, tokens())
         assert sent(cloud) == [("/a/*",)]
         while due is not None:
-            cloud.world.clock.jump_to(due / 1000)
+            cloud.world.virtual_time.jump_to(due / 1000)
             due = flush(cloud, tokens())
 
         assert sent(cloud) == [("/a/*",), ("/b/*",)]

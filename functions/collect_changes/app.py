@@ -20,7 +20,7 @@ from cdn.errors import MessageError
 from cdn.invalidation import collecting
 from cdn.invalidation.changes import Change
 from cdn.invalidation.flushes import Pace
-from cdn.settings import NoticeUploadSettings
+from cdn.settings import CollectChangesSettings
 
 logger = Logger()
 
@@ -37,7 +37,7 @@ _KINDS: dict[str, Literal["created", "deleted"]] = {
 @logger.inject_lambda_context
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Note every change of a batch from the queue `Uploads`; set aside what cannot be read."""
-    told = settings.read(NoticeUploadSettings)
+    told = settings.read(CollectChangesSettings)
     noted = defaultdict[str, list[Change]](list)
     for record in event["Records"]:
         try:
@@ -51,8 +51,8 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
 
     desk = collecting.Desk(
         ledger=Ledger(clients.dynamodb(), told.ledger_table),
-        flush_clock=Clock(clients.sqs(), told.flush_clock_url),
-        pace=Pace(told.quiet_period_s * 1000, told.longest_wait_s * 1000),
+        flush_timers=Clock(clients.sqs(), told.flush_timers_url),
+        pace=Pace(told.quiet_period_s * 1000, told.max_wait_s * 1000),
         now=time.time,
         token=lambda: uuid4().hex,
     )

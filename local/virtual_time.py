@@ -14,7 +14,7 @@ import time_machine
 from local.patching import replaced
 
 
-class VirtualClock:
+class VirtualTime:
     """
     The process's wall clock, which ticks or stands, and jumps forward only.
 

@@ -54,8 +54,8 @@ def called():
         suite.upload(cloud, "a.css", "b.css")
         known = len(cloud.invalidations())
         world.run(until=lambda: len(cloud.invalidations()) > known)
-        for clock in ("FlushClockUrl", "WatchClockUrl"):
-            world.client("sqs").purge_queue(QueueUrl=world.outputs[clock])
+        for queue in ("FlushTimersUrl", "WatchTimersUrl"):
+            world.client("sqs").purge_queue(QueueUrl=world.outputs[queue])
         world.run(limit_s=900)
         names: dict[str, set[str]] = {}
         for call in world.faults.calls:
@@ -115,7 +115,9 @@ def test_rotating():
         for _ in range(60):
             outcome = world.call(function, {})
             assert outcome.error is None
-            world.clock.advance(10 * 86_400 if outcome.answer["taken"]["step"] == "Wait" else 300)
+            world.virtual_time.advance(
+                10 * 86_400 if outcome.answer["taken"]["step"] == "Wait" else 300
+            )
         plan = world.call(function, {"plan": True}).answer
         (signing,) = (key["key_id"] for key in plan["keys"] if key["state"] == "signing")
         cloud.trust(key_pairs.public_pem(signed.private_key()), "unknown")

@@ -7,7 +7,7 @@ import pytest
 
 from cdn.errors import MessageError
 from cdn.invalidation.changes import Change
-from functions.notice_upload import app
+from functions.collect_changes import app
 
 EVENTS = Path(__file__).parents[3] / "events"
 AT_MS = 1_795_305_600_000

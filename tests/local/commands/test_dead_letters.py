@@ -28,7 +28,7 @@ def listed(cloud):
 
 
 def redrive(cloud):
-    sqs, now = cloud.world.client("sqs"), cloud.world.clock.now
+    sqs, now = cloud.world.client("sqs"), cloud.world.virtual_time.now
     return {pair.name: deadletters.redrive(sqs, pair, now=now) for pair in pairs(cloud)}
 
 
@@ -42,7 +42,7 @@ class TestPairs:
         """
         Each queue's dead letters are found by its own settings.
         """
-        assert {pair.name for pair in pairs(cloud)} == {"Uploads", "FlushClock", "WatchClock"}
+        assert {pair.name for pair in pairs(cloud)} == {"Uploads", "FlushTimers", "WatchTimers"}
 
 
 class TestLetters:
@@ -71,12 +71,12 @@ class TestRedrive:
         cloud.world.settle()
         before = suite.end_state(cloud)
         for one in list(cloud.world.invocations):
-            queue = {"notice_upload": "Uploads", "send_invalidations": "FlushClock"}.get(
-                one.function, "WatchClock"
+            queue = {"collect_changes": "Uploads", "send_invalidations": "FlushTimers"}.get(
+                one.function, "WatchTimers"
             )
             for record in one.event["Records"]:
                 set_aside(cloud, f"{queue}DeadLetters", record["body"])
-        cloud.world.clock.advance(1)
+        cloud.world.virtual_time.advance(1)
 
         counts = redrive(cloud)
         cloud.world.settle()
@@ -106,7 +106,7 @@ class TestRedrive:
         What cannot be read is set aside again, once.
         """
         set_aside(cloud, "UploadsDeadLetters", "poison")
-        cloud.world.clock.advance(1)
+        cloud.world.virtual_time.advance(1)
 
         assert redrive(cloud)["Uploads"] == 1
         cloud.world.settle()
@@ -121,13 +121,13 @@ class TestRedrive:
         """
         sample = json.loads((suite.TEMPLATE.parent / "events/object_created.json").read_text())
         set_aside(cloud, "UploadsDeadLetters", sample["Records"][0]["body"])
-        cloud.world.clock.advance(1)
+        cloud.world.virtual_time.advance(1)
         crash = Rule(does=Does.CRASH_BEFORE, caller="outside", operation="DeleteMessage")
         cloud.world.faults.rules.append(crash)
         with pytest.raises(Crash):
             redrive(cloud)
         cloud.world.faults.rules.remove(crash)
-        cloud.world.clock.advance(60)
+        cloud.world.virtual_time.advance(60)
         redrive(cloud)
         cloud.world.settle()
 

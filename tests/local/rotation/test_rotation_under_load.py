@@ -36,7 +36,7 @@ def cloud(world):
 def make_current(cloud, name):
     key = key_pairs.generate("ECDSA-P256")
     key_id = cloud.trust(key_pairs.public_pem(key), name)
-    cloud.world.clock.advance(60)  # until all edges know it
+    cloud.world.virtual_time.advance(60)  # until all edges know it
     cloud.keep({"key_id": key_id, "private_key": key_pairs.private_pem(key)})
     return key_id
 
@@ -87,12 +87,12 @@ def test_rotated(cloud):
     with Viewers(cloud.world, 3) as viewers:
         viewers.wait(more=50)
         new = make_current(cloud, "second")
-        began = cloud.world.clock.now()
+        began = cloud.world.virtual_time.now()
         viewers.wait(more=50)
-        while viewers.seen[new] == 0 and cloud.world.clock.now() < began + WITHIN_S:
-            cloud.world.clock.advance(5)
+        while viewers.seen[new] == 0 and cloud.world.virtual_time.now() < began + WITHIN_S:
+            cloud.world.virtual_time.advance(5)
             viewers.wait(more=20)
-        took_s = cloud.world.clock.now() - began
+        took_s = cloud.world.virtual_time.now() - began
         before = viewers.seen[cloud.key_ids[0]]
         viewers.wait(more=100)
 
