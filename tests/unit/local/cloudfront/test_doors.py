@@ -118,7 +118,7 @@ def ask_for_changes(ask, distribution_id):
     ask("UpdateDistribution", Id=distribution_id, DistributionConfig=off, IfMatch=got["ETag"])
     etag = ask("GetDistribution", Id=distribution_id)["ETag"]
     ask("DeleteDistribution", Id=distribution_id, IfMatch=etag)
-    ask.clock.seconds += 200
+    ask.virtual_time.seconds += 200
     ask("DeleteDistribution", Id=distribution_id, IfMatch=etag)
     ask("DeleteDistribution", Id=distribution_id, IfMatch=etag)
 

@@ -400,7 +400,7 @@ class TestPrivate:
         However it was signed, the object is cached once, and checked each time.
         """
         seen = private.seen(signed("/a.jpg"))
-        private.clock.seconds += 1
+        private.virtual_time.seconds += 1
         seen += private.seen(signed("/a.jpg"))
         answer = private.get("/a.jpg", Cookie=cookies("/a.jpg"))
 
@@ -523,7 +523,7 @@ class TestPrivate:
         config = {"Name": "other", "Items": private.keys[:1]}
         private.core.call("CreateKeyGroup", {"KeyGroupConfig": config})
         private.regroup(private.keys[1])
-        private.clock.seconds += 30
+        private.virtual_time.seconds += 30
 
         assert b"Unknown Key" in private.get(signed("/a.jpg")).body
 
@@ -561,7 +561,7 @@ class TestPrivate:
         behavior["ResponseHeadersPolicyId"] = made["ResponseHeadersPolicy"]["Id"]
         sent = {"Id": private.id, "IfMatch": got.pop("ETag"), **got}
         private.core.call("UpdateDistribution", sent)
-        private.clock.seconds += 180
+        private.virtual_time.seconds += 180
 
         answers = [private.get(signed("/a.jpg"), Origin=page) for _ in range(2)]
         answers.append(private.get("/a.jpg", Origin=page))
