@@ -1,5 +1,6 @@
-"""A watch clock rang: look once at what CloudFront is doing, and announce it if it is done."""
+"""A watch may be due: poll once what CloudFront is doing, and announce it if it has ended."""
 
+import sys
 import time
 from functools import partial
 from typing import Any
@@ -9,29 +10,34 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from cdn import clients, settings
 from cdn.aws import timers
-from cdn.aws.announcements import Audience
-from cdn.aws.table import Ledger
-from cdn.aws.timers import Clock
+from cdn.aws.announcements import Announcer
+from cdn.aws.table import Table
+from cdn.aws.timers import TimerQueue
 from cdn.settings import PollWatchesSettings
+from cdn.telemetry import Telemetry
 from cdn.watching import watches
+from cdn.watching.watches import WatchContext
 
 logger = Logger()
 
 
 @logger.inject_lambda_context
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Take one look for each rung watch."""
-    told = settings.read(PollWatchesSettings)
-    watch_timers = Clock(clients.sqs(), told.watch_timers_url)
-    desk = watches.Desk(
-        ledger=Ledger(clients.dynamodb(), told.ledger_table),
+    """Poll once for each watch whose timer came."""
+    given = settings.read(PollWatchesSettings)
+    telemetry = Telemetry(logger, given.metrics_namespace, sys.stdout.write, time.time)
+    watch_timers = TimerQueue(clients.sqs(), given.watch_timers_url)
+    watch_context = WatchContext(
+        ledger=Table(clients.dynamodb(), given.ledger_table),
         cloudfront=clients.cloudfront(),
-        watch_timers=watch_timers,
+        timers=watch_timers,
         now=time.time,
     )
-    audience = Audience(clients.events(), told.event_bus_name, clients.sns(), told.topic_arn)
-    rungs = timers.answer(event["Records"], partial(watches.look, desk, audience), now=time.time)
-    for rung in rungs:
-        log = logger.warning if rung.error else logger.info
-        log("watch looked at", watch=rung.row_id, due_ms=rung.due_ms, error=rung.error)
-    return timers.set_again(watch_timers, rungs, now=time.time)
+    announcer = Announcer(clients.events(), given.event_bus_name, clients.sns(), given.topic_arn)
+    runs = timers.run(
+        event["Records"],
+        partial(watches.steps, watch_context, announcer),
+        report=telemetry.report,
+        now=time.time,
+    )
+    return timers.reschedule(watch_timers, runs, now=time.time)

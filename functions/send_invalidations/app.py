@@ -1,5 +1,6 @@
-"""A flush clock rang: turn all that changed in a bucket into invalidations, once."""
+"""A flush may be due: turn all that changed in a bucket into invalidations, once."""
 
+import sys
 import time
 from functools import partial
 from typing import Any
@@ -10,47 +11,53 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from cdn import clients, settings
 from cdn.aws import dead_letters, timers
-from cdn.aws.table import Ledger
-from cdn.aws.timers import Clock
+from cdn.aws.table import Table
+from cdn.aws.timers import TimerQueue
 from cdn.cloudfront.quotas import Limits
-from cdn.errors import RetriesExhaustedError
-from cdn.invalidation import batches, flushes
-from cdn.invalidation.flushes import Pace
+from cdn.invalidation import flushes
+from cdn.invalidation.batches import FlushContext
+from cdn.invalidation.flushes import FlushDelays
 from cdn.settings import SendInvalidationsSettings
+from cdn.telemetry import Telemetry
 
 logger = Logger()
 
 
 @logger.inject_lambda_context
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Take one step of each rung flush; a row of the ledger says which step that is."""
-    told = settings.read(SendInvalidationsSettings)
-    desk = batches.Desk(
-        ledger=Ledger(clients.dynamodb(), told.ledger_table),
+    """Take the steps of each flush whose timer came; rows of the ledger say which these are."""
+    given = settings.read(SendInvalidationsSettings)
+    telemetry = Telemetry(logger, given.metrics_namespace, sys.stdout.write, time.time)
+    flush_context = FlushContext(
+        ledger=Table(clients.dynamodb(), given.ledger_table),
         cloudfront=clients.cloudfront(),
         s3=clients.s3(),
-        watch_timers=Clock(clients.sqs(), told.watch_timers_url),
+        watch_timers=TimerQueue(clients.sqs(), given.watch_timers_url),
         limits=Limits(
-            items_in_progress=told.items_in_progress,
-            wildcards_in_progress=told.wildcards_in_progress,
-            items_per_second=told.items_per_second,
-            wildcards_per_minute=told.wildcards_per_minute,
+            items_in_progress=given.items_in_progress,
+            wildcards_in_progress=given.wildcards_in_progress,
+            items_per_second=given.items_per_second,
+            wildcards_per_minute=given.wildcards_per_minute,
         ),
-        access_points=told.access_points,
-        both_forms=told.url_forms == "both",
+        access_points=given.access_points,
+        both_forms=given.url_forms == "both",
         now=time.time,
         token=lambda: uuid4().hex,
     )
-    pace = Pace(told.quiet_period_s * 1000, told.max_wait_s * 1000)
-    rungs = timers.answer(event["Records"], partial(flushes.step, desk, pace), now=time.time)
-    for rung in rungs:
-        log = logger.warning if rung.error else logger.info
-        log("flush looked at", bucket=rung.row_id, due_ms=rung.due_ms, error=rung.error)
-        if isinstance(rung.error, RetriesExhaustedError):
+    delays = FlushDelays(given.quiet_period_s * 1000, given.max_wait_s * 1000)
+    runs = timers.run(
+        event["Records"],
+        partial(flushes.steps, flush_context, delays),
+        report=telemetry.report,
+        now=time.time,
+    )
+    for run in runs:
+        if run.last.outcome == "retries exhausted":
             dead_letters.send(
                 clients.sqs(),
-                told.dead_letters_url,
-                body=timers.message(rung.row_id),
-                reason=str(rung.error),
+                given.dead_letters_url,
+                body=timers.message(run.row_id),
+                reason=run.last.reason,
             )
-    return timers.set_again(Clock(clients.sqs(), told.flush_timers_url), rungs, now=time.time)
+    flush_timers = TimerQueue(clients.sqs(), given.flush_timers_url)
+    return timers.reschedule(flush_timers, runs, now=time.time)

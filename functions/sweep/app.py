@@ -1,5 +1,6 @@
-"""On a schedule: ring again for whatever should have rung long ago."""
+"""On a schedule: schedule the timers of overdue rows, whose messages were lost."""
 
+import sys
 import time
 from typing import Any
 
@@ -7,22 +8,30 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from cdn import clients, settings, sweeping
-from cdn.aws.table import Ledger
-from cdn.aws.timers import Clock
+from cdn.aws.table import Table
+from cdn.aws.timers import TimerQueue
 from cdn.settings import SweepSettings
+from cdn.telemetry import Telemetry
 
 logger = Logger()
 
 
 @logger.inject_lambda_context
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Find the overdue rows of the ledger and ring their clocks."""
-    told = settings.read(SweepSettings)
-    rung = sweeping.ring_overdue(
-        Ledger(clients.dynamodb(), told.ledger_table),
-        flush_timers=Clock(clients.sqs(), told.flush_timers_url),
-        watch_timers=Clock(clients.sqs(), told.watch_timers_url),
+    """Find the overdue rows of the ledger, and schedule their timers."""
+    given = settings.read(SweepSettings)
+    telemetry = Telemetry(logger, given.metrics_namespace, sys.stdout.write, time.time)
+    results = sweeping.steps(
+        Table(clients.dynamodb(), given.ledger_table),
+        {
+            "flush": TimerQueue(clients.sqs(), given.flush_timers_url),
+            "watch": TimerQueue(clients.sqs(), given.watch_timers_url),
+        },
         now=time.time,
     )
-    logger.info("swept", rung=rung)
-    return {"rung": rung}
+    count = 0
+    for result in results:
+        telemetry.report(result)
+        count += 1
+    logger.info("ledger swept", rescheduled_count=count)
+    return {"rescheduled_count": count}

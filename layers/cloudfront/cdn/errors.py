@@ -1,26 +1,27 @@
 """Every error that the layer raises on purpose.
 
-CdnError                      superclass of all, never raised directly
-├── SettingError              a deploy-time mistake; retrying cannot help
-├── GrantsError               a grant document that cannot be used; nothing is signed by it
-├── UrlPatternError             a URL that is signed for nobody, whatever the grants say
-├── MessageError              a message that nobody here can read; set it aside
-├── RetryLaterError             AWS is busy; come back when the clock rings again
-├── RetriesExhaustedError              tried often enough; let a person decide when to try again
-├── TargetGoneError     what we act on was deleted; stop
-├── NotServedError            no distribution of this account answers for that host
-├── UnavailableError          a secret, a parameter or a key cannot be had now; ask again later
-│   └── NoKeyYetError         … because no signing key has been made and proven yet
-├── RequestError              a request of a front end that nobody here can read; mend the request
-│   └── TokenError            … because of its token; sign in again
-├── AccessRefusedError        the caller may not open what it asked for; ask for something else
-├── CookieUnreachableError    no cookie that is set here reaches that host; ask for URLs
-├── KeyMaterialError          no key that CloudFront takes; whoever keeps the secret must mend it
-├── MalformedError            signed text that CloudFront cannot read; have it signed anew
-└── UnsignableError           what was asked for is never signed; ask for something else
-    ├── UrlError              … because of the URL
-    ├── PolicyError           … because of what, when or whom the policy allows
-    └── CookieError           … because of an attribute of the cookies
+CdnError                           superclass of all, never raised directly
+├── SettingError                   a deploy-time mistake; retrying cannot help
+├── GrantsError                    a grant document that cannot be used; nothing is signed by it
+├── UrlPatternError                a URL that is signed for nobody, whatever the grants say
+├── MessageError                   a message that nobody here can read; dead-letter it
+├── RetryLaterError                AWS is throttling, or there was a conflict; retry when it is due
+├── RetriesExhaustedError          retried often enough; let a person decide when to retry
+├── TargetGoneError                what we act on was deleted; stop
+├── NotServedError                 no distribution of this account answers for that host
+├── KeyGroupError                  a key group cannot be made, used or deleted as asked; ask anew
+├── UnavailableError               a secret, a parameter or a key cannot be read now; ask later
+│   └── NoKeyYetError              … because no signing key has been made and verified yet
+├── RequestError                   a request of a front end that cannot be read; mend the request
+│   └── TokenError                 … because of its token; sign in again
+├── AccessRefusedError             the caller may not open what it asked for; ask for something else
+├── CookieUnreachableError         no cookie that is set here reaches that host; ask for URLs
+├── KeyMaterialError               no key that CloudFront takes; whoever keeps the secret mends it
+├── MalformedError                 signed text that CloudFront cannot read; have it signed anew
+└── UnsignableError                what was asked for is never signed; ask for something else
+    ├── UrlError                   … because of the URL
+    ├── PolicyError                … because of what, when or whom the policy allows
+    └── CookieError                … because of an attribute of the cookies
 """
 
 from collections.abc import Sequence
@@ -76,17 +77,17 @@ class RetryLaterError(CdnError):
     """
     AWS, or a limit of our own, refused for now (*code*); the same may be asked again later.
 
-    *due_ms* says when that makes sense (epoch milliseconds), if it is known; *progressed*, whether
-    a part of the work was done before.
+    *due_at_ms* says when that makes sense (epoch milliseconds), if it is known; *progressed*,
+    whether a part of the work was done before.
     """
 
     def __init__(
-        self, operation: str, code: str, *, due_ms: int | None = None, progressed: bool = False
+        self, operation: str, code: str, *, due_at_ms: int | None = None, progressed: bool = False
     ) -> None:
-        super().__init__(f"{operation} was refused for now: {code}")
+        super().__init__(f"{operation} must be retried later: {code}")
         self.operation = operation
         self.code = code
-        self.due_ms = due_ms
+        self.due_at_ms = due_at_ms
         self.progressed = progressed
 
 
@@ -94,17 +95,18 @@ class RetriesExhaustedError(CdnError):
     """A step met one unexpected error (*code*) after another; what it was to do is still undone."""
 
     def __init__(self, what: str, code: str) -> None:
-        super().__init__(f"{what} was given up: {code}, time after time")
+        super().__init__(f"{what} failed again and again, the last time with {code}")
         self.what = what
         self.code = code
 
 
 class TargetGoneError(CdnError):
-    """The distribution does not exist (any more)."""
+    """What was to be invalidated does not exist (any more)."""
 
-    def __init__(self, distribution_id: str) -> None:
-        super().__init__(f"distribution {distribution_id} does not exist")
-        self.distribution_id = distribution_id
+    def __init__(self, kind: str, target_id: str) -> None:
+        super().__init__(f"{kind} {target_id} does not exist")
+        self.kind = kind
+        self.target_id = target_id
 
 
 class NotServedError(CdnError):

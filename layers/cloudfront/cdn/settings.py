@@ -14,7 +14,7 @@ from cdn.errors import SettingError
 
 @dataclass(frozen=True, slots=True)
 class CollectChangesSettings:
-    """Whose changes are noted and where, and when the flush that they cause is due."""
+    """Whose changes are collected and where, and when the flush that they cause is due."""
 
     upload_buckets: tuple[str, ...]
     dead_letters_url: str
@@ -22,15 +22,16 @@ class CollectChangesSettings:
     flush_timers_url: str
     quiet_period_s: int
     max_wait_s: int
+    metrics_namespace: str
 
 
 @dataclass(frozen=True, slots=True)
 class SendInvalidationsSettings:
     """
-    When a flush is due, where its rows and clocks live, and what it names.
+    When a flush is due, where its rows and timers are, and which paths it names.
 
     Attributes:
-        access_points: See `routes.bucket_of`.
+        access_points: See `origins.bucket_of`.
         url_forms: `both` or `links`; see `paths.forms`.
         items_in_progress, wildcards_in_progress, items_per_second, wildcards_per_minute:
             See `quotas.Limits`.
@@ -48,25 +49,28 @@ class SendInvalidationsSettings:
     wildcards_in_progress: int
     items_per_second: int
     wildcards_per_minute: int
+    metrics_namespace: str
 
 
 @dataclass(frozen=True, slots=True)
 class PollWatchesSettings:
-    """Where watches live, and where their ends are announced."""
+    """Where watches are, and where their ends are announced."""
 
     ledger_table: str
     watch_timers_url: str
     topic_arn: str
     event_bus_name: str
+    metrics_namespace: str
 
 
 @dataclass(frozen=True, slots=True)
 class SweepSettings:
-    """Where overdue rows are found, and the clocks that ring for them."""
+    """Where overdue rows are found, and the queues of their timers."""
 
     ledger_table: str
     flush_timers_url: str
     watch_timers_url: str
+    metrics_namespace: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +135,9 @@ def read(kind: type[S], environ: Mapping[str, str] | None = None) -> S:
     A number is written in digits, a tuple with commas between its items, a mapping as
     `name=value` with commas between them. A mapping may be empty, and so may what can be None.
 
-    >>> read(SweepSettings, {"LEDGER_TABLE": "l", "FLUSH_TIMERS_URL": "f", "WATCH_TIMERS_URL": "w"})
-    SweepSettings(ledger_table='l', flush_timers_url='f', watch_timers_url='w')
+    >>> environ = {"LEDGER_TABLE": "l", "METRICS_NAMESPACE": "n"}
+    >>> read(SweepSettings, environ | {"FLUSH_TIMERS_URL": "f", "WATCH_TIMERS_URL": "w"}).ledger_table
+    'l'
     >>> read(SweepSettings, {})
     Traceback (most recent call last):
     cdn.errors.SettingError: environment variable LEDGER_TABLE must be set

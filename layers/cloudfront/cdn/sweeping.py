@@ -1,31 +1,30 @@
-"""Ring again for whatever should have rung long ago: clocks get lost, rows do not."""
+"""Schedule the timers of rows that are overdue: timers get lost, rows do not."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cdn.invalidation import flushes
-from cdn.watching import watches
+from cdn.aws import rows
+from cdn.telemetry import StepResult
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Mapping
 
-    from cdn.aws.table import Ledger
-    from cdn.aws.timers import Clock
+    from cdn.aws.rows import Timer
+    from cdn.aws.table import Table
+    from cdn.aws.timers import TimerQueue
 
-# A clock whose function died comes back by itself within its visibility timeout, 90 s.
+# A timer whose function died comes back by itself within its visibility timeout, 90 s.
 _OVERDUE_AFTER_MS = 120_000
 
 
-def ring_overdue(
-    ledger: Ledger, *, flush_timers: Clock, watch_timers: Clock, now: Callable[[], float]
-) -> list[str]:
-    """Ring every overdue row's clock, and name the rows."""
+def steps(
+    ledger: Table, timers: Mapping[Timer, TimerQueue], *, now: Callable[[], float]
+) -> Iterator[StepResult]:
+    """Schedule the timer of every overdue row, and yield which."""
     before_ms = int(now() * 1000) - _OVERDUE_AFTER_MS
-    rung = []
-    for name, clock in ((flushes.CLOCK, flush_timers), (watches.CLOCK, watch_timers)):
-        for pk, _ in ledger.overdue(name, before_ms=before_ms):
-            row_id = pk.partition("#")[2]
-            clock.ring(row_id)
-            rung.append(row_id)
-    return rung
+    for timer, queue in timers.items():
+        for pk in ledger.overdue(timer, before_ms=before_ms):
+            row_id = rows.row_id(pk)
+            queue.schedule(row_id)
+            yield StepResult("timer rescheduled", ids={"timer": timer, "row_id": row_id})

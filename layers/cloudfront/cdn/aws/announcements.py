@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from cdn import telemetry
 from cdn.errors import RetryLaterError
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 SOURCE = "cloudfront.autopilot"
 
-_LONGEST_SUBJECT = 100
+_MAX_SUBJECT = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,20 +32,20 @@ class Announcement:
 
     Attributes:
         id: Names the thing and its end, and so is the same however often it is published.
-        kind: The event's detail-type, such as `Invalidation Completed`.
-        sentence: The same for people.
+        detail_type: See `telemetry.DETAIL_TYPES`.
+        message: The same for people.
     """
 
     id: str
-    kind: str
-    sentence: str
+    detail_type: str
+    message: str
     at_ms: int
-    facts: Mapping[str, Any]
+    details: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Audience:
-    """Who hears of it."""
+class Announcer:
+    """Where announcements are published: an event bus and a topic."""
 
     events: EventBridgeClient
     bus_name: str
@@ -52,46 +53,39 @@ class Audience:
     topic_arn: str
 
 
-def publish(audience: Audience, announcement: Announcement) -> None:
+def publish(announcer: Announcer, announcement: Announcement) -> None:
     """
-    Say it on the event bus and on the topic.
+    Publish on the event bus and on the topic.
 
     Raises:
         RetryLaterError: The event bus did not take it.
     """
-    detail = {"id": announcement.id, "at": moment(announcement.at_ms), **announcement.facts}
-    answer = audience.events.put_events(
+    detail = {
+        "id": announcement.id,
+        "at": telemetry.moment(announcement.at_ms),
+        **announcement.details,
+    }
+    response = announcer.events.put_events(
         Entries=[
             {
-                "EventBusName": audience.bus_name,
+                "EventBusName": announcer.bus_name,
                 "Source": SOURCE,
-                "DetailType": announcement.kind,
+                "DetailType": announcement.detail_type,
                 "Time": datetime.fromtimestamp(announcement.at_ms / 1000, tz=UTC),
                 "Detail": json.dumps(detail),
             }
         ]
     )
-    if answer["FailedEntryCount"]:
-        raise RetryLaterError("PutEvents", answer["Entries"][0].get("ErrorCode", ""))
-    audience.sns.publish(
-        TopicArn=audience.topic_arn,
-        Subject=f"CloudFront: {announcement.kind}"[:_LONGEST_SUBJECT],
+    if response["FailedEntryCount"]:
+        raise RetryLaterError("PutEvents", response["Entries"][0].get("ErrorCode", ""))
+    announcer.sns.publish(
+        TopicArn=announcer.topic_arn,
+        Subject=f"CloudFront: {announcement.detail_type}"[:_MAX_SUBJECT],
         Message="\n".join(
-            [announcement.sentence, "", *(f"{name}: {value}" for name, value in detail.items())]
+            [announcement.message, "", *(f"{name}: {value}" for name, value in detail.items())]
         ),
         MessageAttributes={
-            "kind": {"DataType": "String", "StringValue": announcement.kind},
+            "detail_type": {"DataType": "String", "StringValue": announcement.detail_type},
             "id": {"DataType": "String", "StringValue": announcement.id},
         },
     )
-
-
-def moment(at_ms: int) -> str:
-    """
-    Write a moment as people and JSON readers expect it.
-
-    >>> moment(1_790_000_000_500)
-    '2026-09-21T14:13:20.500Z'
-    """
-    text = datetime.fromtimestamp(at_ms / 1000, tz=UTC).isoformat(timespec="milliseconds")
-    return text.replace("+00:00", "Z")

@@ -1,4 +1,4 @@
-"""Dead letters: messages that nobody here can read, kept with the reason for people to see."""
+"""Dead letters: messages that nobody here can handle, kept with the reason for people to see."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ REASON = "reason"
 
 
 def send(client: SQSClient, queue_url: str, *, body: str, reason: str) -> None:
-    """Set *body* aside at once, as SQS itself would after many tries, but saying why."""
+    """Dead-letter *body* at once, as SQS itself would after many receives, but with the reason."""
     client.send_message(
         QueueUrl=queue_url,
         MessageBody=body,

@@ -1,4 +1,4 @@
-"""What a bucket holds right now."""
+"""The objects that a bucket has right now, by ListObjectsV2."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from cdn.aws import retryable
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-_MOST_PAGES_A_PREFIX = 10
-_MOST_PAGES = 100
+_MAX_PAGES_PER_PREFIX = 10
+_MAX_PAGES = 100
 
 
-class Listing:
+class ObjectListing:
     """
     List keys of *bucket*, prefix by prefix, as long as that stays cheap.
 
@@ -36,13 +36,13 @@ class Listing:
         None also stands for a bucket that may not be listed: not folding costs less than not
         invalidating.
         """
-        most = min(_MOST_PAGES_A_PREFIX, _MOST_PAGES - self._pages)
+        max_pages = min(_MAX_PAGES_PER_PREFIX, _MAX_PAGES - self._pages)
         pages = self._client.get_paginator("list_objects_v2").paginate(
             Bucket=self._bucket, Prefix=prefix
         )
         keys: list[str] = []
         try:
-            for page in islice(pages, most):
+            for page in islice(pages, max_pages):
                 self._pages += 1
                 keys += (item["Key"] for item in page.get("Contents", ()))
                 if not page["IsTruncated"]:
@@ -51,6 +51,6 @@ class Listing:
             # Deleted after its objects were: their copies are still to go.
             return []
         except ClientError as exc:
-            if retryable.code(exc.response) != "AccessDenied":
+            if retryable.error_code(exc.response) != "AccessDenied":
                 raise
         return None

@@ -1,11 +1,26 @@
-"""Which refusals of AWS pass by themselves, so that the same request may be made again."""
+"""Which error responses of AWS are retryable, and how long to back off before the next attempt."""
 
-from collections.abc import Mapping
-from typing import Any
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+
+from cdn.errors import RetryLaterError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+MAX_ERRORS = 5
+"""So many unexpected errors in a row exhaust the retries of a flush, a batch or a watch."""
+
+ERROR_BACKOFF_MS = 30_000
+"""Before a step that met an unexpected error is retried."""
 
 # What botocore retries as throttling or as transient, and what it does not know:
 # TooManyInvalidationsInProgress.
-_PASSING_CODES = frozenset(
+_RETRYABLE_CODES = frozenset(
     {
         "BandwidthLimitExceeded",
         "LimitExceededException",
@@ -29,30 +44,61 @@ _PASSING_CODES = frozenset(
 _FIRST_SERVER_ERROR = 500
 
 
-def passes(refusal: Mapping[str, Any]) -> bool:
+def is_retryable(response: Mapping[str, Any]) -> bool:
     """
-    Tell whether *refusal* (a `ClientError.response`) is throttling or a fault of AWS's own.
+    Return whether an error response (`ClientError.response`) is throttling or a fault of AWS.
 
-    >>> passes({"Error": {"Code": "Throttling"}, "ResponseMetadata": {"HTTPStatusCode": 400}})
+    >>> throttled = {"Error": {"Code": "Throttling"}, "ResponseMetadata": {"HTTPStatusCode": 400}}
+    >>> is_retryable(throttled)
     True
-    >>> passes({"Error": {"Code": "AccessDenied"}, "ResponseMetadata": {"HTTPStatusCode": 403}})
+    >>> is_retryable({"Error": {"Code": "AccessDenied"}, "ResponseMetadata": {"HTTPStatusCode": 403}})
     False
+    """  # noqa: E501  # an error response is one line
+    status: int = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return error_code(response) in _RETRYABLE_CODES or status >= _FIRST_SERVER_ERROR
+
+
+def error_code(response: Mapping[str, Any]) -> str:
+    """Return the code of an error response; empty where it is none."""
+    code: str = response.get("Error", {}).get("Code", "")
+    return code
+
+
+def code_of(error: ClientError | BotoCoreError) -> str:
     """
-    status: int = refusal.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    return code(refusal) in _PASSING_CODES or status >= _FIRST_SERVER_ERROR
+    Return what AWS or, before it was reached, botocore calls *error*.
 
-
-def code(refusal: Mapping[str, Any]) -> str:
-    """Name the error of a `ClientError.response`."""
-    name: str = refusal.get("Error", {}).get("Code", "")
-    return name
-
-
-def pause_ms(refusals: int) -> int:
+    >>> from botocore.exceptions import EndpointConnectionError
+    >>> code_of(EndpointConnectionError(endpoint_url="https://cloudfront.amazonaws.com"))
+    'EndpointConnectionError'
     """
-    Wait longer each time: 5 s after the first refusal in a row, never over 2 minutes.
+    return error_code(error.response) if isinstance(error, ClientError) else type(error).__name__
 
-    >>> [pause_ms(refusals) // 1000 for refusals in (1, 2, 3, 9)]
+
+def backoff_ms(retry_count: int) -> int:
+    """
+    Return the pause before a retry: 5 s at first, doubled each time, never over 2 minutes.
+
+    >>> [backoff_ms(retry_count) // 1000 for retry_count in (1, 2, 3, 9)]
     [5, 10, 20, 120]
     """
-    return min(5_000 << min(refusals - 1, 10), 120_000)
+    return min(5_000 << min(retry_count - 1, 10), 120_000)
+
+
+@contextmanager
+def retry_later(*conflicts: str) -> Iterator[None]:
+    """
+    Raise retryable error responses, and errors of the network, as RetryLaterError.
+
+    Args:
+        conflicts: Codes that say here that something has changed since it was read.
+    """
+    try:
+        yield
+    except ClientError as exc:
+        code = error_code(exc.response)
+        if code in conflicts or is_retryable(exc.response):
+            raise RetryLaterError(exc.operation_name, code) from exc
+        raise
+    except HTTPClientError as exc:
+        raise RetryLaterError("a request to AWS", code_of(exc)) from exc

@@ -1,38 +1,26 @@
-"""The ledger: rows of one DynamoDB table, written on conditions. Rows are the truth.
-
-Every time in a row is in epoch milliseconds. A row that waits for something has `clock`
-(which clock rings for it) and `due_at_ms` (by when it should have rung), and so stands in
-the index `overdue`; a row that waits for nothing has neither.
-"""
+"""The ledger's DynamoDB table: rows are read consistently, and written on conditions."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
-from boto3.dynamodb.conditions import Attr, ConditionBase, ConditionExpressionBuilder, Key
+from boto3.dynamodb.conditions import Attr, ConditionBase, ConditionExpressionBuilder
+from boto3.dynamodb.conditions import Key as KeyCondition
 from boto3.dynamodb.types import Binary, TypeDeserializer, TypeSerializer
 
 from cdn.errors import RetryLaterError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping
 
     from mypy_boto3_dynamodb import DynamoDBClient
 
-Row = dict[str, Any]
-
-FLUSH = "flush"
-"""The one row of a bucket's partition by which its flushes are kept apart."""
+    from cdn.aws.rows import Key, KeyRange, R, Row, Timer
 
 _INDEX = "overdue"
-_MOST_DELETES = 25  # of one BatchWriteItem
-
-
-def of_bucket(bucket: str) -> str:
-    """Name the partition of the rows of *bucket*."""
-    return f"bucket#{bucket}"
+_MAX_DELETES = 25  # of one BatchWriteItem
 
 
 def absent(name: str) -> ConditionBase:
@@ -56,135 +44,165 @@ def passed(name: str, now_ms: int) -> ConditionBase:
 
 
 @dataclass(frozen=True, slots=True)
-class Ledger:
+class Table:
     """The table, and the client that reaches it."""
 
     client: DynamoDBClient
-    table: str
+    name: str
 
-    def get(self, pk: str, sk: str) -> Row | None:
-        """Read one row, as the last write left it."""
-        answer = self.client.get_item(
-            TableName=self.table, Key=_plain({"pk": pk, "sk": sk}), ConsistentRead=True
+    def get(self, key: Key[R]) -> R | None:
+        """Return one row as the last write left it, or None where there is none."""
+        response = self.client.get_item(
+            TableName=self.name, Key=_serialized(_key(key)), ConsistentRead=True
         )
-        return _native(answer["Item"]) if "Item" in answer else None
+        return cast("R", _deserialized(response["Item"])) if "Item" in response else None
 
-    def put(self, row: Mapping[str, Any]) -> None:
+    def replace(self, key: Key[R], row: R) -> None:
         """Write a whole row, in place of any that was there."""
-        self.client.put_item(TableName=self.table, Item=_plain(row))
+        self.client.put_item(TableName=self.name, Item=_serialized({**row, **_key(key)}))
 
-    def put_new(self, row: Mapping[str, Any]) -> bool:
-        """Write a whole row unless there is one; tell whether it was written."""
+    def create(self, key: Key[R], row: R) -> bool:
+        """Write a whole row unless there is one; return whether it was written."""
         try:
             self.client.put_item(
-                TableName=self.table,
-                Item=_plain(row),
+                TableName=self.name,
+                Item=_serialized({**row, **_key(key)}),
                 ConditionExpression="attribute_not_exists(pk)",
             )
         except self.client.exceptions.ConditionalCheckFailedException:
             return False
         return True
 
-    def change(
+    def update(
         self,
-        pk: str,
-        sk: str,
+        key: Key[R],
         *,
-        put: Mapping[str, Any] | None = None,
-        keep: Mapping[str, Any] | None = None,
-        add: Mapping[str, int] | None = None,
+        put: R | None = None,
+        keep: R | None = None,
+        add: R | None = None,
         remove: Iterable[str] = (),
-        when: ConditionBase | None = None,
-        returning: Literal["ALL_OLD", "ALL_NEW"] = "ALL_NEW",
-    ) -> Row | None:
+    ) -> R | None:
         """
-        Change attributes of one row, in one write.
+        Write attributes of a row that exists: UpdateItem alone would make one anew.
 
         Args:
             put: Attributes to set.
             keep: Attributes to set unless the row has them.
             add: Numbers to add to attributes, which start at 0.
             remove: Attributes to drop.
-            when: The condition, checked in the same write.
 
         Returns:
-            The row after or before the write, or None when the condition did not hold.
+            The row after the write, or None where there is no such row (any more).
         """
-        names: dict[str, str] = {}
-        values: dict[str, Any] = {}
+        return self._update(key, put, keep, add, remove, present("pk"))
 
-        def name(attribute: str) -> str:
-            names[f"#{attribute}"] = attribute
-            return f"#{attribute}"
+    def update_if(
+        self,
+        condition: ConditionBase,
+        key: Key[R],
+        *,
+        put: R | None = None,
+        keep: R | None = None,
+        add: R | None = None,
+        remove: Iterable[str] = (),
+    ) -> R | None:
+        """
+        Write attributes of a row that exists and meets *condition*, checked in the same write.
 
-        def value(attribute: str, given: object) -> str:
-            values[f":{attribute}"] = given
-            return f":{attribute}"
+        Returns:
+            The row after the write, or None when the condition did not hold.
+        """
+        return self._update(key, put, keep, add, remove, present("pk") & condition)
 
-        sets = [f"{name(k)} = {value(k, v)}" for k, v in (put or {}).items()]
-        sets += [
-            f"{name(k)} = if_not_exists({name(k)}, {value(k, v)})" for k, v in (keep or {}).items()
-        ]
-        clauses = {
-            "SET": sets,
-            "ADD": [f"{name(k)} {value(k, v)}" for k, v in (add or {}).items()],
-            "REMOVE": [name(k) for k in remove],
-        }
-        request: dict[str, Any] = {
-            "UpdateExpression": " ".join(
-                f"{verb} {', '.join(parts)}" for verb, parts in clauses.items() if parts
+    def create_or_update(
+        self,
+        key: Key[R],
+        *,
+        put: R | None = None,
+        keep: R | None = None,
+        add: R | None = None,
+        remove: Iterable[str] = (),
+        condition: ConditionBase | None = None,
+        returning: Literal["ALL_OLD", "ALL_NEW"] = "ALL_NEW",
+    ) -> R | None:
+        """
+        Write attributes of a row, which is created where there is none.
+
+        Args:
+            condition: Checked in the same write; on a row that does not exist, every attribute is
+                absent.
+
+        Returns:
+            The row after or before the write (empty where there was none), or None when the
+            condition did not hold.
+        """
+        return self._update(key, put, keep, add, remove, condition, returning)
+
+    def query(self, keys: KeyRange[R]) -> Iterator[R]:
+        """Yield the rows of a range in order, as the last writes left them."""
+        condition = KeyCondition("pk").eq(keys.pk) & KeyCondition("sk").between(
+            keys.first, keys.last
+        )
+        return (cast("R", _deserialized(item)) for item in self._items(condition, index=None))
+
+    def overdue(self, timer: Timer, *, before_ms: int) -> Iterator[str]:
+        """Yield the partition keys of the rows that *timer* should have brought back by then."""
+        condition = KeyCondition("timer").eq(timer) & KeyCondition("due_at_ms").lt(before_ms)
+        for item in self._items(condition, index=_INDEX):
+            yield str(_deserialized(item)["pk"])
+
+    def delete(self, keys: Iterable[Key[Any]]) -> None:
+        """
+        Delete rows; one that does not exist is passed over.
+
+        Raises:
+            RetryLaterError: DynamoDB is throttling.
+        """
+        requests: list[Any] = [{"DeleteRequest": {"Key": _serialized(_key(key))}} for key in keys]
+        for start in range(0, len(requests), _MAX_DELETES):
+            response = self.client.batch_write_item(
+                RequestItems={self.name: requests[start : start + _MAX_DELETES]}
             )
-        }
-        if when is not None:
-            condition = ConditionExpressionBuilder().build_expression(when)
-            request["ConditionExpression"] = condition.condition_expression
-            names |= condition.attribute_name_placeholders
-            values |= condition.attribute_value_placeholders
+            if response.get("UnprocessedItems"):
+                raise RetryLaterError("BatchWriteItem", "UnprocessedItems")
+
+    def _update(
+        self,
+        key: Key[R],
+        put: R | None,
+        keep: R | None,
+        add: R | None,
+        remove: Iterable[str],
+        condition: ConditionBase | None,
+        returning: Literal["ALL_OLD", "ALL_NEW"] = "ALL_NEW",
+    ) -> R | None:
+        request = _update_expression(put or {}, keep or {}, add or {}, tuple(remove))
+        if condition is not None:
+            built = ConditionExpressionBuilder().build_expression(condition)
+            request["ConditionExpression"] = built.condition_expression
+            request["ExpressionAttributeNames"] |= built.attribute_name_placeholders
+            request["ExpressionAttributeValues"] |= built.attribute_value_placeholders
+        values = _serialized(request.pop("ExpressionAttributeValues"))
         if values:
-            request["ExpressionAttributeValues"] = _plain(values)
+            request["ExpressionAttributeValues"] = values
         try:
-            answer = self.client.update_item(
-                TableName=self.table,
-                Key=_plain({"pk": pk, "sk": sk}),
-                ExpressionAttributeNames=names,
+            response = self.client.update_item(
+                TableName=self.name,
+                Key=_serialized(_key(key)),
                 ReturnValues=returning,
                 **request,
             )
         except self.client.exceptions.ConditionalCheckFailedException:
             return None
-        return _native(answer.get("Attributes", {}))
-
-    def rows(self, pk: str, *, first: str, last: str) -> Iterator[Row]:
-        """Read the rows of *pk* from *first* to *last* in order, as the last writes left them."""
-        condition = Key("pk").eq(pk) & Key("sk").between(first, last)
-        return map(_native, self._items(condition, index=None))
-
-    def overdue(self, clock: str, *, before_ms: int) -> Iterator[tuple[str, str]]:
-        """Yield the keys of the rows for which *clock* should have rung before *before_ms*."""
-        condition = Key("timer").eq(clock) & Key("due_at_ms").lt(before_ms)
-        for item in self._items(condition, index=_INDEX):
-            row = _native(item)
-            yield row["pk"], row["sk"]
-
-    def delete(self, pk: str, sks: Sequence[str]) -> None:
-        """Drop rows of *pk*; those that are gone already are none to worry about."""
-        requests: list[Any] = [
-            {"DeleteRequest": {"Key": _plain({"pk": pk, "sk": sk})}} for sk in sks
-        ]
-        for at in range(0, len(requests), _MOST_DELETES):
-            answer = self.client.batch_write_item(
-                RequestItems={self.table: requests[at : at + _MOST_DELETES]}
-            )
-            if answer.get("UnprocessedItems"):
-                raise RetryLaterError("BatchWriteItem", "UnprocessedItems")
+        return cast("R", _deserialized(response.get("Attributes", {})))
 
     def _items(self, condition: ConditionBase, *, index: str | None) -> Iterator[Mapping[str, Any]]:
         built = ConditionExpressionBuilder().build_expression(condition, is_key_condition=True)
         request: dict[str, Any] = {
-            "TableName": self.table,
+            "TableName": self.name,
             "KeyConditionExpression": built.condition_expression,
             "ExpressionAttributeNames": built.attribute_name_placeholders,
-            "ExpressionAttributeValues": _plain(built.attribute_value_placeholders),
+            "ExpressionAttributeValues": _serialized(built.attribute_value_placeholders),
         }
         # An index is never read consistently; whoever reads one must bear a late row.
         request |= {"IndexName": index} if index else {"ConsistentRead": True}
@@ -192,25 +210,49 @@ class Ledger:
             yield from page["Items"]
 
 
-def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
+def _update_expression(
+    put: Mapping[str, Any], keep: Mapping[str, Any], add: Mapping[str, Any], remove: tuple[str, ...]
+) -> dict[str, Any]:
+    sets = [f"#{name} = :{name}" for name in put]
+    sets += [f"#{name} = if_not_exists(#{name}, :{name})" for name in keep]
+    clauses = {
+        "SET": sets,
+        "ADD": [f"#{name} :{name}" for name in add],
+        "REMOVE": [f"#{name}" for name in remove],
+    }
+    values = {**put, **keep, **add}
+    return {
+        "UpdateExpression": " ".join(
+            f"{verb} {', '.join(parts)}" for verb, parts in clauses.items() if parts
+        ),
+        "ExpressionAttributeNames": {f"#{name}": name for name in [*values, *remove]},
+        "ExpressionAttributeValues": {f":{name}": value for name, value in values.items()},
+    }
+
+
+def _key(key: Key[Any]) -> Row:
+    return {"pk": key.pk, "sk": key.sk}
+
+
+def _serialized(row: Mapping[str, Any]) -> dict[str, Any]:
     serialize = TypeSerializer().serialize
     return {name: serialize(value) for name, value in row.items()}
 
 
-def _native(item: Mapping[str, Any]) -> Row:
+def _deserialized(item: Mapping[str, Any]) -> dict[str, Any]:
     deserialize = TypeDeserializer().deserialize
-    return {name: _value(deserialize(value)) for name, value in item.items()}
+    return {name: _native(deserialize(value)) for name, value in item.items()}
 
 
-def _value(value: Any) -> Any:  # noqa: ANN401  # whatever a row may hold
+def _native(value: Any) -> Any:  # noqa: ANN401  # whatever a row may hold
     match value:
         case Decimal():
             return int(value)
         case Binary():
             return bytes(value)  # type: ignore[call-overload]  # Binary has __bytes__, untyped
         case list():
-            return [_value(one) for one in value]
+            return [_native(item) for item in value]
         case dict():
-            return {name: _value(one) for name, one in value.items()}
+            return {name: _native(item) for name, item in value.items()}
         case _:
             return value

@@ -1,19 +1,22 @@
-"""Clocks: SQS messages that carry no state and only say of which row to look now.
+"""Timers: SQS messages that carry no state and only say which row of the ledger may be due.
 
-A clock that rang too early is set again by its visibility. It is never sent anew: Lambda
-stops a message that goes round by itself after about 16 rounds.
+A message that comes before its row is due is not deleted: its visibility timeout is set to the
+moment at which the row is due, and then it comes again. It is never sent anew: Lambda stops a
+message that goes round by itself after about 16 rounds.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cdn.errors import CdnError, MessageError, RetriesExhaustedError
+from cdn.aws import retryable
+from cdn.errors import CdnError, MessageError, RetriesExhaustedError, RetryLaterError
+from cdn.telemetry import StepResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,32 +25,31 @@ if TYPE_CHECKING:
 
 VERSION = 1
 
-_SHORTEST_S = 2
-# SQS counts its 12 hours from when it handed the message over, a function's run earlier.
-_LONGEST_S = 12 * 60 * 60 - 15 * 60
-_LONGEST_DELAY_S = 900
-_PAUSE_AFTER_ERROR_MS = 30_000
+_MIN_VISIBILITY_S = 2
+# SQS counts its 12 hours from when it delivered the message, a function's run earlier.
+_MAX_VISIBILITY_S = 12 * 60 * 60 - 15 * 60
+_MAX_DELAY_S = 900
 
 
 @dataclass(frozen=True, slots=True)
-class Clock:
-    """A queue whose messages ring for rows."""
+class TimerQueue:
+    """A queue of timers."""
 
     client: SQSClient
     queue_url: str
 
-    def ring(self, row_id: str, *, after_ms: int = 0) -> None:
-        """Have *row_id* looked at, *after_ms* (at most 15 minutes) from now."""
+    def schedule(self, row_id: str, *, after_ms: int = 0) -> None:
+        """Have *row_id* brought back *after_ms* (at most 15 minutes) from now."""
         self.client.send_message(
             QueueUrl=self.queue_url,
             MessageBody=message(row_id),
-            DelaySeconds=min(ceil(after_ms / 1000), _LONGEST_DELAY_S),
+            DelaySeconds=min(ceil(after_ms / 1000), _MAX_DELAY_S),
         )
 
 
 def message(row_id: str) -> str:
     """
-    Write what rings for *row_id*.
+    Return the body of the timer of *row_id*.
 
     >>> message("my-site")
     '{"version": 1, "row": "my-site"}'
@@ -56,88 +58,115 @@ def message(row_id: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Rung:
-    """
-    What came of one ring.
-
-    Attributes:
-        due_ms: When to ring again, or None when this clock has done its work.
-        error: Why the step was not taken, if it was not.
-    """
+class TimerRun:
+    """What came of one timer: the last result of the steps that it caused."""
 
     message_id: str
     receipt_handle: str
     row_id: str
-    due_ms: int | None
-    error: Exception | None = None
+    last: StepResult
+
+    @property
+    def due_at_ms(self) -> int | None:
+        """When it must come back, or None when its row waits for nothing any more."""
+        return self.last.due_at_ms
 
 
-def answer(
+def run(
     records: Iterable[Mapping[str, Any]],
-    step: Callable[[str], int | None],
+    steps: Callable[[str], Iterable[StepResult]],
     *,
+    report: Callable[[StepResult], object],
     now: Callable[[], float],
-) -> list[Rung]:
+) -> list[TimerRun]:
     """
-    Take *step* for each rung row, apart from one another.
+    Take the steps of each row whose timer came, apart from one another.
 
-    A step returns when it wants to be rung again (epoch milliseconds), or None. One that
-    AWS or a message spoils is rung again later, one that gave up is not, and their neighbours go
-    on; a fault of the code itself flies, since the whole batch may then come again.
+    Args:
+        steps: Yields a result for each thing that it has done, by the row's id; the last one says
+            when the row is due again.
+        report: Is told each result at once, so that what was done is logged whatever follows.
+
+    An error of AWS, of the network or in a message is reported, its row comes back later, and its
+    neighbours go on. A fault of the code itself is raised: the whole batch then comes again.
     """
-    rungs = []
-    for record in records:
-        row_id, due = "", None
-        error: Exception | None = None
-        try:
-            row_id = _row_id(record["body"])
-            due = step(row_id)
-        except RetriesExhaustedError as exc:
-            error = exc
-        except (CdnError, ClientError, BotoCoreError) as exc:
-            error = exc
-            due = int(now() * 1000) + _PAUSE_AFTER_ERROR_MS
-        rungs.append(Rung(record["messageId"], record["receiptHandle"], row_id, due, error))
-    return rungs
+    return [_run(record, steps, report, now) for record in records]
 
 
-def set_again(clock: Clock, rungs: Sequence[Rung], *, now: Callable[[], float]) -> dict[str, Any]:
+def _run(
+    record: Mapping[str, Any],
+    steps: Callable[[str], Iterable[StepResult]],
+    report: Callable[[StepResult], object],
+    now: Callable[[], float],
+) -> TimerRun:
+    row_id, last = "", StepResult("nothing pending")
+    try:
+        row_id = _row_id(record["body"])
+        for last in steps(row_id):
+            report(last)
+    except (CdnError, ClientError, BotoCoreError) as exc:
+        last = failed(exc, now_ms=int(now() * 1000))
+        last = replace(last, ids={"row_id": row_id, **last.ids})
+        report(last)
+    return TimerRun(record["messageId"], record["receiptHandle"], row_id, last)
+
+
+def failed(error: CdnError | ClientError | BotoCoreError, *, now_ms: int) -> StepResult:
     """
-    Set the clocks that must ring again, and answer Lambda so that the others are deleted.
+    Return what a step is to say of an error that ended it, and when it is retried.
+
+    >>> failed(RetryLaterError("PutEvents", "Throttling"), now_ms=0).outcome
+    'throttled'
+    """
+    due_at_ms = now_ms + retryable.ERROR_BACKOFF_MS
+    match error:
+        case RetriesExhaustedError():
+            return StepResult("retries exhausted", str(error), {"code": error.code})
+        case RetryLaterError():
+            ids = {"operation": error.operation, "code": error.code}
+            return StepResult("throttled", str(error), ids, error.due_at_ms or due_at_ms)
+        case CdnError():
+            return StepResult("step failed", str(error), due_at_ms=due_at_ms)
+    return StepResult("step failed", str(error), {"code": retryable.code_of(error)}, due_at_ms)
+
+
+def reschedule(
+    timers: TimerQueue, runs: Sequence[TimerRun], *, now: Callable[[], float]
+) -> dict[str, Any]:
+    """
+    Have the timers come back when their rows are due, and the others deleted.
 
     Returns:
         Lambda's partial batch response (`ReportBatchItemFailures`).
     """
-    again = [rung for rung in rungs if rung.due_ms is not None]
+    again = [run for run in runs if run.due_at_ms is not None]
     if again:
         now_ms = now() * 1000
-        clock.client.change_message_visibility_batch(
-            QueueUrl=clock.queue_url,
+        timers.client.change_message_visibility_batch(
+            QueueUrl=timers.queue_url,
             Entries=[
                 {
                     "Id": str(number),
-                    "ReceiptHandle": rung.receipt_handle,
-                    "VisibilityTimeout": _visibility_s((rung.due_ms or 0) - now_ms),
+                    "ReceiptHandle": run.receipt_handle,
+                    "VisibilityTimeout": _visibility_s((run.due_at_ms or 0) - now_ms),
                 }
-                for number, rung in enumerate(again)
+                for number, run in enumerate(again)
             ],
         )
-    return {"batchItemFailures": [{"itemIdentifier": rung.message_id} for rung in again]}
+    return {"batchItemFailures": [{"itemIdentifier": run.message_id} for run in again]}
 
 
 def _visibility_s(wait_ms: float) -> int:
-    return max(_SHORTEST_S, min(ceil(wait_ms / 1000), _LONGEST_S))
+    return max(_MIN_VISIBILITY_S, min(ceil(wait_ms / 1000), _MAX_VISIBILITY_S))
 
 
 def _row_id(body: str) -> str:
     try:
-        message = json.loads(body)
+        document = json.loads(body)
     except ValueError as exc:
-        reason = "the body is not JSON"
-        raise MessageError(reason) from exc
-    match message:
+        raise MessageError("the body is not JSON") from exc
+    match document:
         case {"version": 1, "row": str(row_id)}:
             return row_id
         case _:
-            reason = f"the body is no clock of version {VERSION}"
-            raise MessageError(reason)
+            raise MessageError(f"the body is no timer of version {VERSION}")

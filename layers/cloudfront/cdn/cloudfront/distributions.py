@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from cdn.aws import busy
-from cdn.cloudfront import pages
-from cdn.invalidation import routes
+from cdn.aws import retryable
+from cdn.cloudfront import origins, pages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -42,7 +41,7 @@ def survey(client: CloudFrontClient, *, access_points: Mapping[str, str]) -> Sur
     Raises:
         RetryLaterError: CloudFront is busy.
     """
-    with busy.told():
+    with retryable.retry_later():
         pages = client.get_paginator("list_distributions").paginate()
         summaries = [one for page in pages for one in page["DistributionList"].get("Items", ())]
         return Survey(
@@ -62,7 +61,7 @@ def _serves_s3(summary: Mapping[str, Any], access_points: Mapping[str, str]) -> 
         summary["Enabled"]
         and summary.get("ConnectionMode") != "tenant-only"
         and any(
-            routes.bucket_of(domain, access_points) or routes.is_access_point(domain)
+            origins.bucket_of(domain, access_points) or origins.is_access_point(domain)
             for domain in domains
         )
     )
@@ -87,7 +86,7 @@ def config(client: CloudFrontClient, distribution_id: str) -> tuple[str, dict[st
     Raises:
         RetryLaterError: CloudFront is busy.
     """
-    with busy.told():
+    with retryable.retry_later():
         try:
             answer = client.get_distribution_config(Id=distribution_id)
         except client.exceptions.NoSuchDistribution:
@@ -120,50 +119,3 @@ def _kept(value: Any, needed: _Needed) -> Any:  # noqa: ANN401  # whatever a con
     if not needed:
         return value
     return {name: _kept(value[name], inside) for name, inside in needed.items() if name in value}
-
-
-def behaviors(config: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """List a configuration's behaviors in the order in which they are tried, the default last."""
-    own = config.get("CacheBehaviors", {}).get("Items", ())
-    return [*own, {"PathPattern": "*", **config["DefaultCacheBehavior"]}]
-
-
-def of_config(
-    distribution_id: str, config: Mapping[str, Any], *, with_queries: frozenset[str]
-) -> routes.Distribution:
-    """
-    Take from a DistributionConfig what routes need.
-
-    Args:
-        with_queries: The cache policies that have query strings in the cache key.
-    """
-    groups = {
-        group["Id"]: tuple(member["OriginId"] for member in group["Members"]["Items"])
-        for group in config.get("OriginGroups", {}).get("Items", ())
-    }
-    return routes.Distribution(
-        id=distribution_id,
-        origins=tuple(
-            routes.Origin(origin["Id"], origin["DomainName"], origin.get("OriginPath", ""))
-            for origin in config["Origins"]["Items"]
-        ),
-        behaviors=tuple(
-            routes.Behavior(
-                pattern=behavior["PathPattern"],
-                origin_ids=groups.get(behavior["TargetOriginId"], (behavior["TargetOriginId"],)),
-                query_strings=behavior.get("CachePolicyId") in with_queries
-                or behavior.get("ForwardedValues", {}).get("QueryString", False),
-                rewrites=_rewrites(behavior),
-            )
-            for behavior in behaviors(config)
-        ),
-        default_root_object=config.get("DefaultRootObject", ""),
-    )
-
-
-def _rewrites(behavior: Mapping[str, Any]) -> bool:
-    functions = [
-        *behavior.get("FunctionAssociations", {}).get("Items", ()),
-        *behavior.get("LambdaFunctionAssociations", {}).get("Items", ()),
-    ]
-    return any(function["EventType"].endswith("-request") for function in functions)

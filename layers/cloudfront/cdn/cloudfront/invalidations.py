@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from cdn.aws import busy, retryable
+from cdn.aws import retryable
 from cdn.errors import TargetGoneError
 
 if TYPE_CHECKING:
@@ -14,56 +14,58 @@ if TYPE_CHECKING:
 
     from mypy_boto3_cloudfront import CloudFrontClient
 
+    from cdn.cloudfront.targets import Target
+
 
 def create(
-    client: CloudFrontClient, *, distribution_id: str, items: Sequence[str], reference: str
+    client: CloudFrontClient, *, target: Target, items: Sequence[str], caller_reference: str
 ) -> str:
     """
-    Ask CloudFront to forget *items*, and name the invalidation that does it.
+    Create an invalidation of *items*, and return its id.
 
     Args:
-        reference:
+        caller_reference:
             The CallerReference, stored with *items* before this call. Made again with both
             unchanged, the call returns the first invalidation instead of buying another.
 
     Raises:
-        TargetGoneError: The distribution does not exist.
-        RetryLaterError: CloudFront is busy, or has too many invalidations in progress.
+        TargetGoneError: The target does not exist.
+        RetryLaterError: CloudFront is throttling, or has too many invalidations in progress.
     """
-    with busy.told():
+    with retryable.retry_later():
         try:
-            answer = client.create_invalidation(
-                DistributionId=distribution_id,
+            response = client.create_invalidation(
+                DistributionId=target.id,
                 InvalidationBatch={
                     "Paths": {"Quantity": len(items), "Items": list(items)},
-                    "CallerReference": reference,
+                    "CallerReference": caller_reference,
                 },
             )
         except ClientError as exc:
-            if _reference_was_used(exc.response) and (
-                found := _by_reference(client, distribution_id, reference)
+            if _is_reference_conflict(exc.response) and (
+                invalidation_id := _by_reference(client, target, caller_reference)
             ):
-                return found
-            if retryable.code(exc.response) == "NoSuchDistribution":
-                raise TargetGoneError(distribution_id) from exc
+                return invalidation_id
+            if retryable.error_code(exc.response) == "NoSuchDistribution":
+                raise TargetGoneError(target.kind, target.id) from exc
             raise
-    return answer["Invalidation"]["Id"]
+    return response["Invalidation"]["Id"]
 
 
-def _reference_was_used(refusal: Any) -> bool:  # noqa: ANN401  # botocore's response shape
+def _is_reference_conflict(response: Any) -> bool:  # noqa: ANN401  # botocore's response shape
     # The documented InvalidationBatchAlreadyExists is no modelled error; in the field the
     # code is InvalidArgument with a sentence: https://github.com/aws/aws-cdk/issues/3878
-    name, message = retryable.code(refusal), refusal["Error"].get("Message", "")
-    return name == "InvalidationBatchAlreadyExists" or (
-        name == "InvalidArgument" and "caller reference" in message.lower()
+    code, message = retryable.error_code(response), response["Error"].get("Message", "")
+    return code == "InvalidationBatchAlreadyExists" or (
+        code == "InvalidArgument" and "caller reference" in message.lower()
     )
 
 
-def _by_reference(client: CloudFrontClient, distribution_id: str, reference: str) -> str | None:
+def _by_reference(client: CloudFrontClient, target: Target, caller_reference: str) -> str | None:
     # Summaries carry no reference. The one sought is recent and the list is newest first.
-    page = client.list_invalidations(DistributionId=distribution_id)
+    page = client.list_invalidations(DistributionId=target.id)
     for summary in page["InvalidationList"].get("Items", ()):
-        found = client.get_invalidation(DistributionId=distribution_id, Id=summary["Id"])
-        if found["Invalidation"]["InvalidationBatch"]["CallerReference"] == reference:
+        response = client.get_invalidation(DistributionId=target.id, Id=summary["Id"])
+        if response["Invalidation"]["InvalidationBatch"]["CallerReference"] == caller_reference:
             return summary["Id"]
     return None

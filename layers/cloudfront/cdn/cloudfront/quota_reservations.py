@@ -1,85 +1,94 @@
-"""Permits to have a batch in progress: one row of the ledger, which all flushes share.
+"""Reservations of CloudFront's quotas for batches in progress: one row, which all flushes share.
 
-A permit is taken before the call that needs it, under the batch's own reference, so that whoever
-sends the batch again has it already. The watch gives it back; one that nobody gives back lapses.
+A reservation is made before the call that needs it, under the batch's own reference, so that
+whoever sends the batch again has it already. The watch releases it; one that nobody releases
+expires.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cdn.aws import table
+from cdn.aws import rows, table
 from cdn.cloudfront import quotas
 from cdn.errors import RetryLaterError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cdn.aws.table import Ledger, Row
-    from cdn.cloudfront.quotas import Limits, Load, State
+    from cdn.aws.rows import QuotaReservationsRow
+    from cdn.aws.table import Table
+    from cdn.cloudfront.quotas import Limits, Share, State
 
-_PK, _SK = "quotas", "invalidations"
+OPERATION = "CreateInvalidation"
+QUOTA_EXHAUSTED = "QuotaExhausted"
+"""The code of a RetryLaterError that says that the stack's own limits do not allow it yet."""
+
 # Each lost race means that somebody else won one.
-_TRIES = 10
+_MAX_ATTEMPTS = 10
 
 
-def take(book: Ledger, reference: str, load: Load, *, limits: Limits, now_ms: int) -> None:
+def reserve(
+    ledger: Table, reservation_id: str, share: Share, *, limits: Limits, now_ms: int
+) -> None:
     """
-    Have the batch *reference* counted as in progress.
+    Count *share* as in progress under *reservation_id*; again, it changes nothing.
 
     Raises:
-        RetryLaterError: The suite's own limits do not allow it yet; it says when, if that is known.
+        RetryLaterError: The stack's own limits do not allow it yet; it says when, if that is known.
     """
 
     def admit(state: State) -> State:
-        answer = quotas.admit(state, reference, load, limits=limits, now_ms=now_ms)
-        if isinstance(answer, quotas.Wait):
-            raise RetryLaterError("CreateInvalidation", "OwnQuota", due_ms=answer.until_ms)
-        return answer
+        admitted = quotas.admit(state, reservation_id, share, limits=limits, now_ms=now_ms)
+        if isinstance(admitted, quotas.Wait):
+            raise RetryLaterError(OPERATION, QUOTA_EXHAUSTED, due_at_ms=admitted.until_ms)
+        return admitted
 
-    _change(book, admit)
-
-
-def give_back(book: Ledger, reference: str) -> None:
-    """Have the batch *reference* counted no longer; it may be given back twice."""
-    _change(book, lambda state: quotas.release(state, reference))
+    _write(ledger, admit)
 
 
-def _change(book: Ledger, change: Callable[[State], State]) -> None:
-    for _ in range(_TRIES):
-        row = book.get(_PK, _SK)
-        before = _read(row or {})
+def release(ledger: Table, reservation_id: str) -> None:
+    """Count what was reserved as in progress no longer; it may be released twice."""
+    _write(ledger, lambda state: quotas.release(state, reservation_id))
+
+
+def _write(ledger: Table, change: Callable[[State], State]) -> None:
+    key = rows.quota_reservations()
+    for _ in range(_MAX_ATTEMPTS):
+        row = ledger.get(key)
+        before = _state(row or {})
         after = change(before)
         if after == before:
             return
-        version = (row or {}).get("version")
-        if book.change(
-            _PK,
-            _SK,
-            put=_written(after) | {"version": (version or 0) + 1},
-            when=table.absent("version") if row is None else table.equal("version", version),
-        ):
+        written = _row(after)
+        version = row["version"] if row else 0
+        put: QuotaReservationsRow = {**written, "version": version + 1}
+        if row is None:
+            done = ledger.create(key, put)
+        else:
+            done = ledger.update_if(table.equal("version", version), key, put=put) is not None
+        if done:
             return
-    raise RetryLaterError("CreateInvalidation", "OwnQuotaContended")
+    raise RetryLaterError(OPERATION, "QuotaContended")
 
 
-def _read(row: Row) -> State:
+def _state(row: QuotaReservationsRow) -> State:
     return quotas.State(
-        leases={
-            reference: quotas.Lease(quotas.Load(items, wildcards), at_ms)
-            for reference, (items, wildcards, at_ms) in row.get("leases", {}).items()
+        reservations={
+            name: quotas.Reservation(quotas.Share(items, wildcards), at_ms)
+            for name, (items, wildcards, at_ms) in row.get("reservations", {}).items()
         },
-        items_free_ms=row.get("items_free_ms", 0),
-        wildcards_free_ms=row.get("wildcards_free_ms", 0),
+        items_free_at_ms=row.get("items_free_at_ms", 0),
+        wildcards_free_at_ms=row.get("wildcards_free_at_ms", 0),
     )
 
 
-def _written(state: State) -> Row:
+def _row(state: State) -> QuotaReservationsRow:
     return {
-        "leases": {
-            reference: [lease.load.items, lease.load.wildcards, lease.at_ms]
-            for reference, lease in state.leases.items()
+        "reservations": {
+            name: [reservation.share.items, reservation.share.wildcards, reservation.at_ms]
+            for name, reservation in state.reservations.items()
         },
-        "items_free_ms": state.items_free_ms,
-        "wildcards_free_ms": state.wildcards_free_ms,
+        "items_free_at_ms": state.items_free_at_ms,
+        "wildcards_free_at_ms": state.wildcards_free_at_ms,
     }

@@ -1,67 +1,64 @@
 """A plan becomes real by one write, and is then sent to its end by whoever finds it.
 
-Two more kinds of rows in the partition of a bucket:
-
-    plan#<ms>#<token>       the identities that a plan took, for as long as they may come again
-    batch#<plan>#<number>   one CreateInvalidation: its items and its reference
-
-Both are written as drafts. The commitment is one conditional write, which names the plan in the
-flush row and holds only for whoever holds the lease. Drafts that no flush row ever named are
-never sent.
+A plan and its batches are written as drafts. The commitment is one conditional write, which names
+the plan in the flush row and holds only for whoever holds the lock. Drafts that no flush row ever
+named are never sent, and expire.
 """
 
 from __future__ import annotations
 
-import json
-import zlib
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import ClientError
 
-from cdn.aws import object_listing, retryable, table
-from cdn.aws.table import FLUSH, of_bucket
+from cdn.aws import retryable, rows, table
+from cdn.aws.object_listing import ObjectListing
+from cdn.aws.rows import Key
 from cdn.cloudfront import invalidations, quota_reservations, quotas
+from cdn.cloudfront.targets import Kind, Target
 from cdn.errors import RetryLaterError, TargetGoneError
 from cdn.invalidation import changes, planner, route_table, routes
+from cdn.telemetry import StepResult
 from cdn.watching import watches
+from cdn.watching.watches import WatchContext
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from mypy_boto3_cloudfront import CloudFrontClient
     from mypy_boto3_s3 import S3Client
 
-    from cdn.aws.table import Ledger, Row
-    from cdn.aws.timers import Clock
+    from cdn.aws.rows import BatchRow, ChangesRow, PlanRow
+    from cdn.aws.table import Table
+    from cdn.aws.timers import TimerQueue
     from cdn.cloudfront.quotas import Limits
     from cdn.invalidation.changes import Change
-    from cdn.watching.watches import Outcome, Subject
-
-# SQS keeps a message for 14 days at most, so no event comes again after that.
-_PLANS_LIVE_S = 15 * 24 * 60 * 60
+    from cdn.telemetry import WatchOutcome
+    from cdn.watching.watches import Watched
 
 # S3's clock and Lambda's may disagree about which came first.
 _SKEW_MS = 60_000
 
-_MOST_REASONS = 1_000
-_MOST_ERRORS = 5
+_MAX_REASONS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class FlushContext:
     """
     All that planning and sending work with.
 
     Attributes:
-        access_points: Buckets by other names that origins have for them; see `routes.bucket_of`.
+        access_points: Buckets by other names that origins have for them; see `origins.bucket_of`.
+        both_forms: See `paths.forms`.
+        token: Returns a new random text.
     """
 
-    ledger: Ledger
+    ledger: Table
     cloudfront: CloudFrontClient
     s3: S3Client
-    watch_timers: Clock
+    watch_timers: TimerQueue
     limits: Limits
     access_points: Mapping[str, str]
     both_forms: bool
@@ -69,184 +66,252 @@ class Desk:
     token: Callable[[], str]
 
     def now_ms(self) -> int:
-        """Tell the time as rows do."""
+        """Return the time as rows have it."""
         return int(self.now() * 1000)
 
-    def watching(self) -> watches.Desk:
-        """Give as much of this desk as watches work with."""
-        return watches.Desk(self.ledger, self.cloudfront, self.watch_timers, self.now)
+    def watch_context(self) -> WatchContext:
+        """Return as much of this as watches work with."""
+        return WatchContext(self.ledger, self.cloudfront, self.watch_timers, self.now)
 
 
-def taken(desk: Desk, bucket: str, noted: Sequence[Change]) -> frozenset[bytes]:
-    """Collect the identities that committed plans took since the oldest of *noted* happened."""
-    oldest_ms = min(change.at_ms for change in noted) - _SKEW_MS
-    rows = desk.ledger.rows(
-        of_bucket(bucket), first=f"plan#{max(oldest_ms, 0):015d}", last="plan#~"
-    )
-    committed = (row for row in rows if "committed_ms" in row)
-    return frozenset().union(*(changes.identities(row["identities"]) for row in committed))
+def planned_ids(
+    context: FlushContext, bucket: str, collected: Sequence[Change]
+) -> frozenset[bytes]:
+    """Return the identities in plans committed since the oldest of *collected* happened."""
+    oldest_at_ms = min(change.at_ms for change in collected) - _SKEW_MS
+    plans = context.ledger.query(rows.plans_since(bucket, oldest_at_ms))
+    committed = (plan for plan in plans if "committed_at_ms" in plan)
+    return frozenset().union(*(changes.identities(plan["identities"]) for plan in committed))
+
+
+def change_keys(bucket: str, sort_keys: Iterable[str]) -> list[Key[ChangesRow]]:
+    """Return the keys of changes rows by their sort keys."""
+    return [Key(rows.all_changes(bucket).pk, sort_key) for sort_key in sort_keys]
 
 
 def draft(
-    desk: Desk,
+    context: FlushContext,
     bucket: str,
     fresh: Mapping[bytes, Change],
     *,
-    sks: Sequence[str],
-    newest_ms: int,
-) -> str:
+    change_row_keys: Sequence[str],
+    newest_at_ms: int,
+) -> StepResult:
     """
     Plan the changes *fresh*, by their identities, and write the plan and its batches as drafts.
 
     Args:
-        sks: The changes rows that go when the plan is finished.
-        newest_ms: When the last of the changes was noted: no older routes will do.
+        change_row_keys: The sort keys of the changes rows that go when the plan is finished.
+        newest_at_ms: When the last of the changes was collected: no older routes will do.
 
     Returns:
-        The plan's id.
+        What is to be said once the plan is committed; `ids["plan_id"]` names it.
     """
-    known = route_table.read(
-        desk.ledger,
-        desk.cloudfront,
-        access_points=desk.access_points,
-        since_ms=newest_ms,
-        now=desk.now,
+    distributions = route_table.read(
+        context.ledger,
+        context.cloudfront,
+        access_points=context.access_points,
+        since_ms=newest_at_ms,
+        now=context.now,
     )
     plan = planner.make(
         (change.key for change in fresh.values()),
         routes=routes.into(
-            bucket, known, both_forms=desk.both_forms, access_points=desk.access_points
+            bucket,
+            distributions,
+            both_forms=context.both_forms,
+            access_points=context.access_points,
         ),
-        listed=object_listing.Listing(desk.s3, bucket).keys,
-        largest=planner.largest(desk.limits),
-        unresolved=routes.undeclared(known, desk.access_points),
+        list_keys=ObjectListing(context.s3, bucket).keys,
+        max_share=planner.max_share(context.limits),
+        unresolved=routes.undeclared(distributions, context.access_points),
     )
-    now_ms = desk.now_ms()
-    plan_id = f"{now_ms:015d}#{desk.token()}"
-    fate = {"pk": of_bucket(bucket), "expires_at": now_ms // 1000 + _PLANS_LIVE_S}
+    now_ms = context.now_ms()
+    plan_id = rows.plan_id(at_ms=now_ms, token=context.token())
+    expires_at_s = now_ms // 1000 + rows.PLAN_TTL_S
     for number, batch in enumerate(plan.batches):
-        desk.ledger.put(
-            {
-                **fate,
-                "sk": f"batch#{plan_id}#{number:04d}",
-                "distribution_id": batch.distribution_id,
-                "items": planner.pack(batch.items),
-                "item_count": len(batch.items),
-                "plan": plan_id,
-                # Random, never made from the paths: the same paths change again.
-                "reference": desk.token(),
-            }
-        )
-    desk.ledger.put(
-        {
-            **fate,
-            "sk": f"plan#{plan_id}",
-            "identities": b"".join(fresh),
-            "takes": zlib.compress(json.dumps(sks).encode()),
-            "change_count": len(fresh),
-            "skipped_count": len(plan.skipped),
-            "skipped": _reasons(plan.skipped),
-            "widened": _reasons(plan.widened),
+        row: BatchRow = {
+            "target_kind": batch.target.kind,
+            "target_id": batch.target.id,
+            "items": rows.pack(batch.items),
+            "item_count": len(batch.items),
+            "plan_id": plan_id,
+            # Random, never made from the paths: the same paths change again.
+            "caller_reference": context.token(),
+            "expires_at_s": expires_at_s,
         }
-    )
-    return plan_id
+        context.ledger.replace(rows.batch(bucket, plan_id, number), row)
+    plan_row: PlanRow = {
+        "identities": b"".join(fresh),
+        "change_row_keys": rows.pack(change_row_keys),
+        "change_count": len(fresh),
+        "skipped_count": len(plan.skipped),
+        "skipped": _reasons(plan.skipped),
+        "widened": _reasons(plan.widened),
+        "expires_at_s": expires_at_s,
+    }
+    context.ledger.replace(rows.plan(bucket, plan_id), plan_row)
+    share = quotas.share_of(item for batch in plan.batches for item in batch.items)
+    counts = {
+        "changes": len(fresh),
+        "skipped": len(plan.skipped),
+        "batches": len(plan.batches),
+        "paths": share.items + share.wildcards,
+        "wildcards": share.wildcards,
+    }
+    reason = next(iter(plan.skipped.values()), "")
+    return StepResult("plan committed", reason, {"bucket": bucket, "plan_id": plan_id} | counts)
 
 
 def _reasons(reasons: Mapping[str, str]) -> bytes:
-    return zlib.compress(json.dumps(dict(islice(reasons.items(), _MOST_REASONS))).encode())
+    return rows.pack(dict(islice(reasons.items(), _MAX_REASONS)))
 
 
-def commit(desk: Desk, bucket: str, plan_id: str, lease: str) -> bool:
-    """Make a drafted plan real, unless the lease was lost; tell whether it is."""
+def commit(context: FlushContext, bucket: str, plan_id: str, lock: str) -> bool:
+    """Make a drafted plan real, unless the lock was lost; return whether it is."""
     return (
-        desk.ledger.change(
-            of_bucket(bucket),
-            FLUSH,
-            put={"plan": plan_id},
-            when=table.equal("lease", lease) & table.absent("plan"),
+        context.ledger.update_if(
+            table.equal("lock", lock) & table.absent("plan_id"),
+            rows.flush(bucket),
+            put={"plan_id": plan_id},
         )
         is not None
     )
 
 
-def finish(desk: Desk, bucket: str, plan_id: str, lease: str) -> None:
+def finish(context: FlushContext, bucket: str, plan_id: str, lock: str) -> Iterator[StepResult]:
     """
-    Send what a committed plan has left to send, then let its changes go.
+    Send what a committed plan has left to send, then delete its changes; yield what was done.
+
+    A plan that is gone is released, so that what is pending is planned anew.
 
     Raises:
-        RetryLaterError: Something is left, because CloudFront is busy or because of an error that
-            was not expected. A batch that meets five of those ends as failed, and is announced:
-            one that CloudFront never takes must not hold up all others for ever.
+        RetryLaterError: Something is left, because CloudFront is throttling or because of an error
+            that was not expected. A batch that meets five of those ends as failed, and is
+            announced: one that CloudFront never takes must not hold up all others for ever.
     """
-    pk = of_bucket(bucket)
-    plan = desk.ledger.change(pk, f"plan#{plan_id}", keep={"committed_ms": desk.now_ms()}) or {}
-    first, last = f"batch#{plan_id}#", f"batch#{plan_id}#~"
-    _send_all(
-        desk,
-        bucket,
-        [row for row in desk.ledger.rows(pk, first=first, last=last) if "sent_ms" not in row],
+    plan = context.ledger.update(
+        rows.plan(bucket, plan_id),
+        keep={"committed_at_ms": context.now_ms()},
+        remove=("expires_at_s",),
     )
-    desk.ledger.delete(pk, json.loads(zlib.decompress(plan["takes"])))
-    desk.ledger.change(
-        pk,
-        FLUSH,
-        remove=("plan",),
-        when=table.equal("lease", lease) & table.equal("plan", plan_id),
+    keys = [
+        (Key[rows.BatchRow](row["pk"], row["sk"]), row)
+        for row in context.ledger.query(rows.batches(bucket, plan_id))
+        if "sent_at_ms" not in row
+    ]
+    if plan is None:
+        context.ledger.delete(key for key, _ in keys)
+        _release(context, bucket, plan_id, lock)
+        reason = "its row does not exist; what is pending is planned anew"
+        yield StepResult("plan gone", reason, {"bucket": bucket, "plan_id": plan_id})
+        return
+    for key, row in keys:
+        if "expires_at_s" in row:
+            context.ledger.update(key, remove=("expires_at_s",))
+    yield from _send_all(context, bucket, keys)
+    context.ledger.delete(change_keys(bucket, rows.unpack(plan["change_row_keys"])))
+    context.ledger.update(rows.plan(bucket, plan_id), put={"expires_at_s": _expires_at_s(context)})
+    _release(context, bucket, plan_id, lock)
+
+
+def _release(context: FlushContext, bucket: str, plan_id: str, lock: str) -> None:
+    context.ledger.update_if(
+        table.equal("lock", lock) & table.equal("plan_id", plan_id),
+        rows.flush(bucket),
+        remove=("plan_id",),
     )
 
 
-def _send_all(desk: Desk, bucket: str, batches: Sequence[Row]) -> None:
-    spoiled = 0
-    for number, batch in enumerate(batches):
+def _expires_at_s(context: FlushContext) -> int:
+    return context.now_ms() // 1000 + rows.PLAN_TTL_S
+
+
+def _send_all(
+    context: FlushContext, bucket: str, batches: Sequence[tuple[Key[BatchRow], BatchRow]]
+) -> Iterator[StepResult]:
+    failed_count = 0
+    for number, (key, batch) in enumerate(batches):
         try:
-            spoiled += not _sent(desk, bucket, batch)
+            result = _send(context, bucket, key, batch)
         except RetryLaterError as exc:
             raise RetryLaterError(
-                exc.operation, exc.code, due_ms=exc.due_ms, progressed=number > spoiled
+                exc.operation,
+                exc.code,
+                due_at_ms=exc.due_at_ms,
+                progressed=number > failed_count,
             ) from exc
-    if spoiled:
-        raise RetryLaterError("CreateInvalidation", "Unexpected", progressed=len(batches) > spoiled)
+        yield result
+        failed_count += result.outcome == "batch retried later"
+    if failed_count:
+        raise RetryLaterError(
+            quota_reservations.OPERATION, "Unexpected", progressed=len(batches) > failed_count
+        )
 
 
-def _sent(desk: Desk, bucket: str, batch: Row) -> bool:
+def _send(context: FlushContext, bucket: str, key: Key[BatchRow], batch: BatchRow) -> StepResult:
     """
-    Send *batch*, or end it; tell whether either was done.
+    Send *batch*, or end it.
 
     Raises:
-        RetryLaterError: CloudFront is busy, or the suite's own limits do not allow it yet.
+        RetryLaterError: CloudFront is throttling, or the stack's own limits do not allow it yet.
     """
-    distribution_id, reference = batch["distribution_id"], batch["reference"]
-    facts: dict[str, Any] = {"bucket": bucket, "items": batch["item_count"], "plan": batch["plan"]}
-    items = planner.unpack(batch["items"])
-    quota_reservations.take(
-        desk.ledger, reference, quotas.load(items), limits=desk.limits, now_ms=desk.now_ms()
+    target = Target(cast("Kind", batch["target_kind"]), batch["target_id"])
+    caller_reference = batch["caller_reference"]
+    items = rows.unpack(batch["items"])
+    share = quotas.share_of(items)
+    ids: dict[str, Any] = {
+        "bucket": bucket,
+        "plan_id": batch["plan_id"],
+        **target.fields,
+        "caller_reference": caller_reference,
+        "paths": share.items + share.wildcards,
+        "wildcards": share.wildcards,
+    }
+    details = {"bucket": bucket, "items": batch["item_count"], "plan_id": batch["plan_id"]}
+    quota_reservations.reserve(
+        context.ledger, caller_reference, share, limits=context.limits, now_ms=context.now_ms()
     )
     # Named by the reference as long as CloudFront has given no id.
-    subject = watches.invalidation(distribution_id, reference)
+    watched = watches.invalidation(target, caller_reference)
     try:
         invalidation_id = invalidations.create(
-            desk.cloudfront, distribution_id=distribution_id, items=items, reference=reference
+            context.cloudfront, target=target, items=items, caller_reference=caller_reference
         )
-    except TargetGoneError:
-        # There is nothing left to invalidate, and nothing to look at: only an end to tell.
-        _end(desk, subject, reference, outcome="gone", facts=facts)
+    except TargetGoneError as exc:
+        # There is nothing left to invalidate, and nothing to poll: only an end to announce.
+        _end(context, watched, caller_reference, outcome="gone", details=details)
+        result = StepResult("invalidation target gone", str(exc), ids)
     except ClientError as exc:
-        after = desk.ledger.change(batch["pk"], batch["sk"], add={"errors": 1}) or {}
-        if after["errors"] < _MOST_ERRORS:
-            return False
-        facts["error"] = retryable.code(exc.response)
-        _end(desk, subject, reference, outcome="failed", facts=facts)
+        ids["code"] = retryable.code_of(exc)
+        counted = context.ledger.update(key, add={"error_count": 1}) or {}
+        if counted.get("error_count", 0) < retryable.MAX_ERRORS:
+            return StepResult("batch retried later", str(exc), ids)
+        details["error"] = ids["code"]
+        _end(context, watched, caller_reference, outcome="failed", details=details)
+        result = StepResult("batch failed", str(exc), ids)
     else:
-        subject = watches.invalidation(distribution_id, invalidation_id)
-        watches.begin(desk.watching(), subject, facts=facts, permit=reference)
-    desk.ledger.change(
-        batch["pk"], batch["sk"], put={"sent_ms": desk.now_ms(), "watch": subject.id}
-    )
-    return True
+        watched = watches.invalidation(target, invalidation_id)
+        watches.create(
+            context.watch_context(), watched, details=details, reservation_id=caller_reference
+        )
+        result = StepResult("invalidation created", ids=ids | {"invalidation_id": invalidation_id})
+    sent: BatchRow = {
+        "sent_at_ms": context.now_ms(),
+        "watch_id": watched.id,
+        "expires_at_s": _expires_at_s(context),
+    }
+    context.ledger.update(key, put=sent)
+    return result
 
 
 def _end(
-    desk: Desk, subject: Subject, reference: str, *, outcome: Outcome, facts: Mapping[str, Any]
+    context: FlushContext,
+    watched: Watched,
+    reservation_id: str,
+    *,
+    outcome: WatchOutcome,
+    details: Mapping[str, Any],
 ) -> None:
-    quota_reservations.give_back(desk.ledger, reference)
-    watches.tell(desk.watching(), subject, outcome=outcome, facts=facts)
+    quota_reservations.release(context.ledger, reservation_id)
+    watches.announce_end(context.watch_context(), watched, outcome=outcome, details=details)

@@ -1,14 +1,12 @@
 """What S3 said of an object: one change, its identity, and how many of them fit one row."""
 
 import json
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Literal
 
-# A DynamoDB item ends at 400 kB, names and numbers included.
-LARGEST_BLOB_BYTES = 300_000
+from cdn.aws import rows
 
 _DIGEST_BYTES = 8
 
@@ -32,7 +30,7 @@ class Change:
 
 def identity(change: Change) -> bytes:
     """
-    Digest what makes two events of a bucket the same event, in 8 bytes.
+    Return a digest of what makes two events of a bucket the same event, in 8 bytes.
 
     S3 pads sequencers with zeros as it likes, so padding and case do not count:
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
@@ -45,12 +43,12 @@ def identity(change: Change) -> bytes:
     """
     # A lifecycle deletion may come without a sequencer: then its moment tells it apart.
     order = change.sequencer.lower().lstrip("0") or f"at {change.at_ms}"
-    told = json.dumps([change.key, change.kind, order])
-    return blake2b(told.encode(), digest_size=_DIGEST_BYTES).digest()
+    text = json.dumps([change.key, change.kind, order])
+    return blake2b(text.encode(), digest_size=_DIGEST_BYTES).digest()
 
 
 def identities(blob: bytes) -> frozenset[bytes]:
-    """Take apart the digests that `b"".join(…)` put into one row."""
+    """Return the digests that `b"".join(…)` put into one row."""
     return frozenset(blob[at : at + _DIGEST_BYTES] for at in range(0, len(blob), _DIGEST_BYTES))
 
 
@@ -64,9 +62,10 @@ def pack(changes: Sequence[Change]) -> Iterator[bytes]:
     """
     if not changes:
         return
-    rows = [[change.key, change.kind, change.sequencer, change.at_ms] for change in changes]
-    blob = zlib.compress(json.dumps(rows, separators=(",", ":")).encode())
-    if len(blob) <= LARGEST_BLOB_BYTES or len(changes) == 1:
+    blob = rows.pack(
+        [[change.key, change.kind, change.sequencer, change.at_ms] for change in changes]
+    )
+    if len(blob) <= rows.MAX_PACKED_BYTES or len(changes) == 1:
         yield blob
     else:
         middle = len(changes) // 2
@@ -75,12 +74,12 @@ def pack(changes: Sequence[Change]) -> Iterator[bytes]:
 
 
 def unpack(blob: bytes) -> list[Change]:
-    """Read back what `pack` wrote."""
-    return [Change(*row) for row in json.loads(zlib.decompress(blob))]
+    """Return the changes that `pack` was given."""
+    return [Change(*values) for values in rows.unpack(blob)]
 
 
 def distinct(changes: Iterable[Change], *, seen: frozenset[bytes]) -> dict[bytes, Change]:
-    """Keep the first of each identity that is not in *seen*."""
+    """Return the first change of each identity that is not in *seen*."""
     fresh: dict[bytes, Change] = {}
     for change in changes:
         digest = identity(change)

@@ -1,57 +1,60 @@
-"""Note what changed in a bucket, and see to it that a flush is due."""
+"""Collect what changed in a bucket, and make sure that a flush is due."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cdn.aws.table import FLUSH, of_bucket
-from cdn.invalidation import changes, flushes
+from cdn.aws import rows
+from cdn.invalidation import changes
+from cdn.telemetry import StepResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from cdn.aws.table import Ledger
-    from cdn.aws.timers import Clock
+    from cdn.aws.rows import ChangesRow
+    from cdn.aws.table import Table
+    from cdn.aws.timers import TimerQueue
     from cdn.invalidation.changes import Change
-    from cdn.invalidation.flushes import Pace
+    from cdn.invalidation.flushes import FlushDelays
 
-# A flush that is this late has lost its clock: messages are redelivered long before.
+# A flush that is this late has lost its timer: messages are redelivered long before.
 _LOST_AFTER_MS = 30_000
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
-    """Where changes are noted, and the clock of the flushes that they cause."""
+class CollectContext:
+    """Where changes are collected, and the timers of the flushes that they cause."""
 
-    ledger: Ledger
-    flush_timers: Clock
-    pace: Pace
+    ledger: Table
+    flush_timers: TimerQueue
+    delays: FlushDelays
     now: Callable[[], float]
     token: Callable[[], str]
 
 
-def note(desk: Desk, bucket: str, noted: Sequence[Change]) -> None:
+def collect(context: CollectContext, bucket: str, collected: Sequence[Change]) -> StepResult:
     """
-    Write *noted* to the ledger first, then make sure that one flush of *bucket* is due.
+    Write *collected* to the ledger first, then make sure that one flush of *bucket* is due.
 
-    Whatever dies in between, the event comes again: rows that tell the same change twice
-    count once, and a clock too many finds nothing to do.
+    Whatever dies in between, the event comes again: rows that have the same change twice count
+    once, and a timer too many finds nothing to do.
     """
-    now_ms = int(desk.now() * 1000)
-    for blob in changes.pack(noted):
-        desk.ledger.put(flushes.changes_row(bucket, blob, at_ms=now_ms, token=desk.token()))
-    before = desk.ledger.change(
-        of_bucket(bucket),
-        FLUSH,
-        put={"timer": flushes.CLOCK, "last_change_ms": now_ms},
-        keep={
-            "first_change_ms": now_ms,
-            "due_at_ms": now_ms + desk.pace.max_wait_ms,
-        },
-        add={"noted": 1},
+    now_ms = int(context.now() * 1000)
+    for blob in changes.pack(collected):
+        key = rows.changes(bucket, at_ms=now_ms, token=context.token())
+        row: ChangesRow = {"changes": blob}
+        context.ledger.replace(key, row)
+    due_at_ms = now_ms + context.delays.max_wait_ms
+    before = context.ledger.create_or_update(
+        rows.flush(bucket),
+        put={"timer": "flush", "last_change_at_ms": now_ms},
+        keep={"first_change_at_ms": now_ms, "due_at_ms": due_at_ms},
+        add={"collected_count": 1},
         returning="ALL_OLD",
     )
-    due_at_ms = (before or {}).get("due_at_ms")
-    if due_at_ms is None or due_at_ms + _LOST_AFTER_MS < now_ms:
-        desk.flush_timers.ring(bucket, after_ms=desk.pace.quiet_period_ms)
+    scheduled_at_ms = (before or {}).get("due_at_ms")
+    if scheduled_at_ms is None or scheduled_at_ms + _LOST_AFTER_MS < now_ms:
+        context.flush_timers.schedule(bucket, after_ms=context.delays.quiet_period_ms)
+    ids = {"bucket": bucket, "changes": len(collected)}
+    return StepResult("changes collected", ids=ids, due_at_ms=scheduled_at_ms or due_at_ms)

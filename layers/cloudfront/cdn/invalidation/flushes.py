@@ -1,13 +1,8 @@
 """A flush turns all that changed in a bucket into one plan, and sends its batches.
 
-The rows of one bucket share a partition of the ledger:
-
-    flush                   what was noted since when, who holds the lease, the plan at work
-    change#<ms>#<token>     what one invocation noted, until a committed plan has taken it
-    plan#…, batch#…         see `commitments`
-
-Whoever holds the lease may plan. While a plan is at work, nothing else is planned; whoever takes
-the lease next finishes it first, from the rows alone.
+The rows of one bucket share a partition of the ledger; `rows` says what is in them. Whoever holds
+the lock may plan. While a plan is not finished, nothing else is planned; whoever takes the lock
+next finishes it first, from the rows alone.
 """
 
 from __future__ import annotations
@@ -15,210 +10,234 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
-from cdn.aws import busy, retryable, table
-from cdn.aws.table import FLUSH, of_bucket
-from cdn.errors import RetriesExhaustedError, RetryLaterError
+from cdn.aws import retryable, rows, table
+from cdn.cloudfront import quota_reservations
+from cdn.errors import RetryLaterError
 from cdn.invalidation import batches, changes
+from cdn.telemetry import StepResult
 from cdn.watching import watches
 
 if TYPE_CHECKING:
-    from cdn.aws.table import Row
-    from cdn.invalidation.batches import Desk
+    from collections.abc import Generator, Iterator
 
-CLOCK = "flush"
+    from cdn.aws.rows import ChangesRow, FlushRow
+    from cdn.invalidation.batches import FlushContext
 
-# Longer than the function may run, shorter than its clock's visibility timeout.
-LEASE_MS = 75_000
+# Longer than the function may run, shorter than its timers' visibility timeout.
+LOCK_MS = 75_000
 
 # What keeps a plan row under DynamoDB's 400 kB: 8 bytes an identity, some 30 a row's key.
-_MOST_ROWS = 2_000
-_MOST_CHANGES = 20_000
+_MAX_ROWS = 2_000
+_MAX_CHANGES = 20_000
 
-_LEASE = ("lease", "lease_until_ms")
-_REFUSED = ("refusals", "not_before_ms", "errors")
-
-_MOST_ERRORS = 5
-_PAUSE_AFTER_ERROR_MS = 30_000
+_LOCK = ("lock", "lock_expires_at_ms")
+_RETRIES = ("retry_count", "retry_at_ms", "error_count")
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class FlushDelays:
     """A flush is due after a quiet period without a change, or after the longest wait."""
 
     quiet_period_ms: int
     max_wait_ms: int
 
 
-def changes_row(bucket: str, blob: bytes, *, at_ms: int, token: str) -> Row:
-    """Make the row that holds what one invocation noted."""
-    return {"pk": of_bucket(bucket), "sk": f"change#{at_ms:015d}#{token}", "changes": blob}
-
-
-def due_ms(flush: Row, pace: Pace) -> int:
+def due_at_ms(flush: FlushRow, delays: FlushDelays) -> int:
     """
-    Tell when *flush* is due.
+    Return when *flush* is due.
 
-    >>> pace = Pace(quiet_period_ms=2_000, max_wait_ms=60_000)
-    >>> due_ms({"first_change_ms": 0, "last_change_ms": 5_000}, pace)
+    >>> delays = FlushDelays(quiet_period_ms=2_000, max_wait_ms=60_000)
+    >>> due_at_ms({"first_change_at_ms": 0, "last_change_at_ms": 5_000}, delays)
     7000
-    >>> due_ms({"first_change_ms": 0, "last_change_ms": 59_000}, pace)
+    >>> due_at_ms({"first_change_at_ms": 0, "last_change_at_ms": 59_000}, delays)
     60000
-    >>> due_ms({"first_change_ms": 0, "last_change_ms": 5_000, "not_before_ms": 90_000}, pace)
+    >>> pending = {"first_change_at_ms": 0, "last_change_at_ms": 5_000, "retry_at_ms": 90_000}
+    >>> due_at_ms(pending, delays)
     90000
     """
-    quiet: int = flush["last_change_ms"] + pace.quiet_period_ms
-    longest: int = flush["first_change_ms"] + pace.max_wait_ms
-    not_before: int = flush.get("not_before_ms", 0)
-    return max(min(quiet, longest), not_before)
+    quiet_at_ms = flush["last_change_at_ms"] + delays.quiet_period_ms
+    latest_at_ms = flush["first_change_at_ms"] + delays.max_wait_ms
+    return max(min(quiet_at_ms, latest_at_ms), flush.get("retry_at_ms", 0))
 
 
-def step(desk: Desk, pace: Pace, bucket: str) -> int | None:
+def steps(context: FlushContext, delays: FlushDelays, bucket: str) -> Iterator[StepResult]:
     """
-    Flush *bucket* if that is due.
+    Flush *bucket* if that is due, and yield what was done.
 
-    Returns:
-        When to look again, in epoch milliseconds, or None when all that was noted is sent.
-
-    Raises:
-        RetriesExhaustedError: Five errors in a row were not expected. What was noted stays noted,
-            and goes when this is called again or with the next flush.
+    The last result says when to come back; None when all that was collected is sent, or when
+    retries are exhausted. What was collected then stays pending, and goes when this is called
+    again or with the next flush.
     """
-    flush = desk.ledger.get(of_bucket(bucket), FLUSH)
-    if flush is None or "first_change_ms" not in flush:
-        return None
-    due = due_ms(flush, pace)
-    if desk.now_ms() < due:
-        return due
-    held = _take_lease(desk, bucket)
-    # While somebody else is at it, look again in case it dies.
-    return desk.now_ms() + LEASE_MS if held is None else _step(desk, pace, bucket, held)
+    ids = {"bucket": bucket}
+    flush = context.ledger.get(rows.flush(bucket))
+    if flush is None or "first_change_at_ms" not in flush:
+        yield StepResult("nothing pending", ids=ids)
+        return
+    due = due_at_ms(flush, delays)
+    if context.now_ms() < due:
+        yield StepResult("flush not due", ids=ids, due_at_ms=due)
+        return
+    locked = _acquire_lock(context, bucket)
+    if locked is None:
+        # While somebody else is at work, come back in case it dies.
+        yield StepResult("flush locked", ids=ids, due_at_ms=context.now_ms() + LOCK_MS)
+        return
+    yield from _locked_steps(context, delays, bucket, locked)
 
 
-def _step(desk: Desk, pace: Pace, bucket: str, held: Row) -> int | None:
+def _locked_steps(
+    context: FlushContext, delays: FlushDelays, bucket: str, flush: FlushRow
+) -> Iterator[StepResult]:
     try:
-        with busy.told():
-            if _work(desk, bucket, held) and _end(desk, bucket, held):
-                return None
+        with retryable.retry_later():
+            all_sent = yield from _work(context, bucket, flush)
+            if all_sent and _end(context, bucket, flush):
+                yield StepResult("flush finished", ids={"bucket": bucket})
+                return
     except RetryLaterError as exc:
-        return _come_back_later(desk, bucket, held, exc)
-    except ClientError as exc:
-        # What passes by itself was told as RetryLaterError.
-        if held.get("errors", 0) + 1 < _MOST_ERRORS:
-            _note_error(desk, bucket, held)
-            raise
-        code = retryable.code(exc.response)
-        _set_aside(desk, bucket, held, code)
-        raise RetriesExhaustedError(f"the flush of bucket {bucket}", code) from exc
-    return _start_over(desk, pace, bucket, held)
+        yield _back_off(context, bucket, flush, exc)
+        return
+    except (ClientError, BotoCoreError) as exc:
+        yield _record_error(context, bucket, flush, exc)
+        return
+    yield _start_over(context, delays, bucket, flush)
 
 
-def _work(desk: Desk, bucket: str, held: Row) -> bool:
-    """Finish the plan at work, then plan and send what is noted; tell whether that was all."""
-    if "plan" in held:
-        batches.finish(desk, bucket, held["plan"], held["lease"])
-    rows, all_read = _read_changes(desk, bucket)
-    if not rows:
+def _work(context: FlushContext, bucket: str, flush: FlushRow) -> Generator[StepResult, None, bool]:
+    """Finish the committed plan, then plan and send what is pending; return whether it is all."""
+    if "plan_id" in flush:
+        yield from batches.finish(context, bucket, flush["plan_id"], flush["lock"])
+    pending, all_read = _read_changes(context, bucket)
+    if not pending:
         return all_read
-    noted = [change for row in rows for change in changes.unpack(row["changes"])]
-    fresh = changes.distinct(noted, seen=batches.taken(desk, bucket, noted))
-    sks = [row["sk"] for row in rows]
+    collected = [change for row in pending for change in changes.unpack(row["changes"])]
+    planned_ids = batches.planned_ids(context, bucket, collected)
+    fresh = changes.distinct(collected, seen=planned_ids)
+    sort_keys = [row["sk"] for row in pending]
     if not fresh:
-        desk.ledger.delete(of_bucket(bucket), sks)
+        context.ledger.delete(batches.change_keys(bucket, sort_keys))
+        yield StepResult(
+            "changes already planned", ids={"bucket": bucket, "changes": len(collected)}
+        )
         return all_read
-    plan_id = batches.draft(desk, bucket, fresh, sks=sks, newest_ms=held["last_change_ms"])
-    if not batches.commit(desk, bucket, plan_id, held["lease"]):
+    result = batches.draft(
+        context,
+        bucket,
+        fresh,
+        change_row_keys=sort_keys,
+        newest_at_ms=flush["last_change_at_ms"],
+    )
+    plan_id = result.ids["plan_id"]
+    if not batches.commit(context, bucket, plan_id, flush["lock"]):
+        yield StepResult("plan discarded", "the lock was lost", result.ids)
         return False
-    batches.finish(desk, bucket, plan_id, held["lease"])
+    yield result
+    yield from batches.finish(context, bucket, plan_id, flush["lock"])
     return all_read
 
 
-def _take_lease(desk: Desk, bucket: str) -> Row | None:
-    now_ms = desk.now_ms()
-    return desk.ledger.change(
-        of_bucket(bucket),
-        FLUSH,
-        put={"lease": desk.token(), "lease_until_ms": now_ms + LEASE_MS},
-        when=table.passed("lease_until_ms", now_ms) & table.present("first_change_ms"),
+def _acquire_lock(context: FlushContext, bucket: str) -> FlushRow | None:
+    now_ms = context.now_ms()
+    return context.ledger.update_if(
+        table.passed("lock_expires_at_ms", now_ms) & table.present("first_change_at_ms"),
+        rows.flush(bucket),
+        put={"lock": context.token(), "lock_expires_at_ms": now_ms + LOCK_MS},
     )
 
 
-def _read_changes(desk: Desk, bucket: str) -> tuple[list[Row], bool]:
-    """Read as many changes rows as one plan takes, and tell whether these are all."""
-    rows: list[Row] = []
+def _read_changes(context: FlushContext, bucket: str) -> tuple[list[ChangesRow], bool]:
+    """Return as many changes rows as one plan takes, and whether these are all."""
+    pending: list[ChangesRow] = []
     count = 0
-    for row in desk.ledger.rows(of_bucket(bucket), first="change#", last="change#~"):
+    for row in context.ledger.query(rows.all_changes(bucket)):
         count += len(changes.unpack(row["changes"]))
-        if rows and (count > _MOST_CHANGES or len(rows) == _MOST_ROWS):
-            return rows, False
-        rows.append(row)
-    return rows, True
+        if pending and (count > _MAX_CHANGES or len(pending) == _MAX_ROWS):
+            return pending, False
+        pending.append(row)
+    return pending, True
 
 
-def _end(desk: Desk, bucket: str, held: Row) -> bool:
-    """End the flush, unless a change was noted since the lease was taken."""
-    ended = desk.ledger.change(
-        of_bucket(bucket),
-        FLUSH,
-        remove=("first_change_ms", "last_change_ms", "timer", "due_at_ms", *_LEASE, *_REFUSED),
-        when=table.equal("lease", held["lease"]) & table.equal("noted", held["noted"]),
+def _end(context: FlushContext, bucket: str, flush: FlushRow) -> bool:
+    """End the flush, unless a change was collected since the lock was acquired."""
+    ended = context.ledger.update_if(
+        table.equal("lock", flush["lock"])
+        & table.equal("collected_count", flush["collected_count"]),
+        rows.flush(bucket),
+        remove=("first_change_at_ms", "last_change_at_ms", "timer", "due_at_ms", *_LOCK, *_RETRIES),
     )
     return ended is not None
 
 
-def _start_over(desk: Desk, pace: Pace, bucket: str, held: Row) -> int:
-    """Let go of the lease; what was noted since it was taken is the start of a new flush."""
-    leased_ms = held["lease_until_ms"] - LEASE_MS
-    after = desk.ledger.change(
-        of_bucket(bucket),
-        FLUSH,
+def _start_over(
+    context: FlushContext, delays: FlushDelays, bucket: str, flush: FlushRow
+) -> StepResult:
+    """Release the lock; what was collected since it was acquired is the start of a new flush."""
+    locked_at_ms = flush["lock_expires_at_ms"] - LOCK_MS
+    released = context.ledger.update_if(
+        table.equal("lock", flush["lock"]),
+        rows.flush(bucket),
         put={
-            "first_change_ms": leased_ms,
-            "due_at_ms": leased_ms + pace.max_wait_ms,
+            "first_change_at_ms": locked_at_ms,
+            "due_at_ms": locked_at_ms + delays.max_wait_ms,
         },
-        remove=(*_LEASE, *_REFUSED),
-        when=table.equal("lease", held["lease"]),
+        remove=(*_LOCK, *_RETRIES),
     )
-    return desk.now_ms() + LEASE_MS if after is None else due_ms(after, pace)
+    due = context.now_ms() + LOCK_MS if released is None else due_at_ms(released, delays)
+    return StepResult("flush continues", ids={"bucket": bucket}, due_at_ms=due)
 
 
-def _come_back_later(desk: Desk, bucket: str, held: Row, refusal: RetryLaterError) -> int:
-    """Let go of the lease; whatever is committed stays so until there is room for it."""
-    refusals = 1 if refusal.progressed else held.get("refusals", 0) + 1
-    later = refusal.due_ms or desk.now_ms() + retryable.pause_ms(refusals)
-    desk.ledger.change(
-        of_bucket(bucket),
-        FLUSH,
-        put={"refusals": refusals, "not_before_ms": later, "due_at_ms": later},
-        remove=(*_LEASE, "errors"),
-        when=table.equal("lease", held["lease"]),
+def _back_off(
+    context: FlushContext, bucket: str, flush: FlushRow, error: RetryLaterError
+) -> StepResult:
+    """Release the lock; whatever is committed stays so until it can be sent."""
+    retry_count = 1 if error.progressed else flush.get("retry_count", 0) + 1
+    retry_at_ms = error.due_at_ms or context.now_ms() + retryable.backoff_ms(retry_count)
+    context.ledger.update_if(
+        table.equal("lock", flush["lock"]),
+        rows.flush(bucket),
+        put={"retry_count": retry_count, "retry_at_ms": retry_at_ms, "due_at_ms": retry_at_ms},
+        remove=(*_LOCK, "error_count"),
     )
-    return later
-
-
-def _note_error(desk: Desk, bucket: str, held: Row) -> None:
-    desk.ledger.change(
-        of_bucket(bucket),
-        FLUSH,
-        put={"due_at_ms": desk.now_ms() + _PAUSE_AFTER_ERROR_MS},
-        add={"errors": 1},
-        remove=_LEASE,
-        when=table.equal("lease", held["lease"]),
+    own = error.code == quota_reservations.QUOTA_EXHAUSTED
+    return StepResult(
+        "quota exhausted" if own else "throttled",
+        str(error),
+        {"bucket": bucket, "operation": error.operation, "code": error.code},
+        retry_at_ms,
     )
 
 
-def _set_aside(desk: Desk, bucket: str, held: Row, code: str) -> None:
-    """Announce that the flush failed, and have nobody ring for it but a person or the next one."""
-    watches.tell(
-        desk.watching(),
-        watches.flush(bucket, held["first_change_ms"]),
+def _record_error(
+    context: FlushContext, bucket: str, flush: FlushRow, error: ClientError | BotoCoreError
+) -> StepResult:
+    """Release the lock, and retry later; after too many errors in a row, leave it to a person."""
+    ids = {"bucket": bucket, "code": retryable.code_of(error)}
+    if flush.get("error_count", 0) + 1 >= retryable.MAX_ERRORS:
+        _exhaust_retries(context, bucket, flush, ids["code"])
+        return StepResult("retries exhausted", str(error), ids)
+    due = context.now_ms() + retryable.ERROR_BACKOFF_MS
+    context.ledger.update_if(
+        table.equal("lock", flush["lock"]),
+        rows.flush(bucket),
+        put={"due_at_ms": due},
+        add={"error_count": 1},
+        remove=_LOCK,
+    )
+    return StepResult("step failed", str(error), ids, due)
+
+
+def _exhaust_retries(context: FlushContext, bucket: str, flush: FlushRow, code: str) -> None:
+    """Announce that the flush failed, and have only a person or the next one retry it."""
+    watches.announce_end(
+        context.watch_context(),
+        watches.flush(bucket, flush["first_change_at_ms"]),
         outcome="failed",
-        facts={"bucket": bucket, "error": code},
+        details={"bucket": bucket, "error": code},
     )
-    desk.ledger.change(
-        of_bucket(bucket),
-        FLUSH,
-        remove=("timer", "due_at_ms", *_LEASE, *_REFUSED),
-        when=table.equal("lease", held["lease"]),
+    context.ledger.update_if(
+        table.equal("lock", flush["lock"]),
+        rows.flush(bucket),
+        remove=("timer", "due_at_ms", *_LOCK, *_RETRIES),
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Cover:
+class Folded:
     """Keys to name one by one, and prefixes under which every key changed."""
 
     keys: tuple[str, ...]
@@ -14,45 +14,45 @@ class Cover:
 
 
 def fold(
-    dirty: Iterable[str],
+    changed: Iterable[str],
     *,
-    listed: Callable[[str], Sequence[str] | None],
+    list_keys: Callable[[str], Sequence[str] | None],
     foldable: Callable[[str], bool],
-) -> Cover:
+) -> Folded:
     """
-    Cover the keys *dirty*, folding siblings where a listing shows that all of them changed.
+    Fold siblings among the keys *changed* where a listing shows that all of them changed.
 
     Only the branching nodes of the changed keys' trie can be useful prefixes, so those are
     all that is looked at, from the top down.
 
     Args:
-        listed:
-            All keys that start with a prefix, sorted, or None when there are too many to list.
-            Asked once a branch: what lies below a listing is read from it.
+        list_keys:
+            Returns all keys that start with a prefix, sorted, or None when there are too many to
+            list. Asked once a branch: what lies below a listing is read from it.
         foldable:
             Whether a wildcard over a prefix would touch nothing but these keys.
 
     >>> bucket = ["css/a", "css/b", "js/a", "js/b"]
-    >>> def listed(prefix): return [key for key in bucket if key.startswith(prefix)]
-    >>> fold(["css/a", "css/b", "js/a"], listed=listed, foldable=lambda prefix: True)
-    Cover(keys=('js/a',), prefixes=('css/',))
+    >>> def list_keys(prefix): return [key for key in bucket if key.startswith(prefix)]
+    >>> fold(["css/a", "css/b", "js/a"], list_keys=list_keys, foldable=lambda prefix: True)
+    Folded(keys=('js/a',), prefixes=('css/',))
     """
     keys: list[str] = []
     prefixes: list[str] = []
-    branches: list[tuple[list[str], Sequence[str] | None]] = [(sorted(set(dirty)), None)]
+    branches: list[tuple[list[str], Sequence[str] | None]] = [(sorted(set(changed)), None)]
     while branches:
-        branch, known = branches.pop()
+        branch, listed = branches.pop()
         if len(branch) < 2:  # noqa: PLR2004  # one key has no sibling to be folded with
             keys += branch
             continue
         prefix = _shared_start(branch[0], branch[-1])
-        if known is None:
-            known = listed(prefix)
-        if known is not None and foldable(prefix) and not _any_clean(known, branch, prefix):
+        if listed is None:
+            listed = list_keys(prefix)
+        if listed is not None and foldable(prefix) and not _any_unchanged(listed, branch, prefix):
             prefixes.append(prefix)
         else:
-            branches += [(child, known) for child in _children(branch, len(prefix))]
-    return Cover(tuple(sorted(keys)), tuple(sorted(prefixes)))
+            branches += [(child, listed) for child in _children(branch, len(prefix))]
+    return Folded(tuple(sorted(keys)), tuple(sorted(prefixes)))
 
 
 def _shared_start(first: str, last: str) -> str:
@@ -62,13 +62,13 @@ def _shared_start(first: str, last: str) -> str:
     ]
 
 
-def _any_clean(known: Sequence[str], branch: Sequence[str], prefix: str) -> bool:
-    start = bisect_left(known, prefix)
+def _any_unchanged(listed: Sequence[str], branch: Sequence[str], prefix: str) -> bool:
+    start = bisect_left(listed, prefix)
     changed = set(branch)
-    for at in range(start, len(known)):
-        if not known[at].startswith(prefix):
+    for at in range(start, len(listed)):
+        if not listed[at].startswith(prefix):
             return False
-        if known[at] not in changed:
+        if listed[at] not in changed:
             return True
     return False
 

@@ -1,21 +1,18 @@
 """What to invalidate for a set of changes: one plan, cut into batches that CloudFront takes."""
 
-import json
-import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from cdn.cloudfront import paths
-from cdn.cloudfront.quotas import Limits, Load
+from cdn.aws import rows
+from cdn.cloudfront import paths, targets
+from cdn.cloudfront.quotas import Limits, Share
+from cdn.cloudfront.targets import Target
 from cdn.invalidation import folding
 from cdn.invalidation.routes import Route
 
 # Far under what CloudFront lets be in progress (3,000 items, and 15 wildcards), so that a batch
 # fits beside others and beside what people send by hand.
-LARGEST = Load(items=1_000, wildcards=10)
-
-# A DynamoDB item ends at 400 kB; a path may have 4,000 characters.
-_MOST_BYTES = 300_000
+MAX_SHARE = Share(items=1_000, wildcards=10)
 
 NO_ROUTE = "no enabled distribution serves it"
 
@@ -24,7 +21,7 @@ NO_ROUTE = "no enabled distribution serves it"
 class Batch:
     """The items of one CreateInvalidation call."""
 
-    distribution_id: str
+    target: Target
     items: tuple[str, ...]
 
 
@@ -43,19 +40,19 @@ class Plan:
     widened: dict[str, str] = field(default_factory=dict)
 
 
-Listed = Callable[[str], Sequence[str] | None]
+ListKeys = Callable[[str], Sequence[str] | None]
 
 
-def largest(limits: Limits) -> Load:
+def max_share(limits: Limits) -> Share:
     """
-    Tell how large a batch may be to fit *limits* when nothing else is in progress.
+    Return how much a batch may take to fit *limits* when nothing else is in progress.
 
-    >>> largest(Limits(500, 15, items_per_second=150, wildcards_per_minute=60))
-    Load(items=500, wildcards=10)
+    >>> max_share(Limits(500, 15, items_per_second=150, wildcards_per_minute=60))
+    Share(items=500, wildcards=10)
     """
-    return Load(
-        items=min(LARGEST.items, limits.items_in_progress),
-        wildcards=min(LARGEST.wildcards, limits.wildcards_in_progress),
+    return Share(
+        items=min(MAX_SHARE.items, limits.items_in_progress),
+        wildcards=min(MAX_SHARE.wildcards, limits.wildcards_in_progress),
     )
 
 
@@ -63,48 +60,49 @@ def make(
     keys: Iterable[str],
     *,
     routes: Iterable[Route],
-    listed: Listed,
-    largest: Load = LARGEST,
+    list_keys: ListKeys,
+    max_share: Share = MAX_SHARE,
     unresolved: Sequence[str] = (),
 ) -> Plan:
     """
     Cover *keys* on every route that reaches them.
 
     Args:
-        listed: All keys of the bucket under a prefix, sorted; None when too many to list.
-        largest: What a batch may hold.
+        list_keys: Returns all keys under a prefix, sorted; None when too many to list.
+        max_share: What a batch may take.
         unresolved: Sentences about origins that may lead to the bucket as well.
     """
     keys = frozenset(keys)
     reached = set[str]()
     unnamed: dict[str, str] = {}
     widened: dict[str, str] = {}
-    items: dict[str, set[str]] = {}
+    items: dict[Target, set[str]] = {}
     for route in routes:
-        here = sorted(key for key in keys if route.reaches(key))
-        reached.update(here)
-        cover = folding.fold(here, listed=listed, foldable=route.foldable)
-        wanted = {alias for key in here for alias in route.aliases(key)}
-        for prefix in cover.prefixes:
-            wanted.update(route.wildcards(prefix))
-        for key in cover.keys:
+        changed = sorted(key for key in keys if route.reaches(key))
+        reached.update(changed)
+        folded = folding.fold(changed, list_keys=list_keys, foldable=route.foldable)
+        needed = {alias for key in changed for alias in route.aliases(key)}
+        for prefix in folded.prefixes:
+            needed.update(route.wildcards(prefix))
+        for key in folded.keys:
             named = route.paths(key)
             if reason := next(filter(None, map(paths.why_not, named)), None):
-                rescue = _lossless(route, key, here, listed)
-                wanted.update(rescue)
-                if not rescue:
+                prefix_items = _by_prefix(route, key, changed, list_keys)
+                needed.update(prefix_items)
+                if not prefix_items:
                     unnamed[key] = reason
             else:
-                wanted.update(route.items(key))
+                needed.update(route.items(key))
                 if any(map(paths.is_wildcard, named)):
                     widened[key] = "its last * is a wildcard to CloudFront"
-        if wanted:
-            items.setdefault(route.distribution.id, set()).update(wanted)
+        if needed:
+            target = targets.distribution(route.distribution.id)
+            items.setdefault(target, set()).update(needed)
     return Plan(
         batches=tuple(
             batch
-            for distribution_id in sorted(items)
-            for batch in _cut(distribution_id, without_covered(items[distribution_id]), largest)
+            for target in sorted(items)
+            for batch in _cut(target, without_covered(items[target]), max_share)
         ),
         skipped=unnamed | dict.fromkeys(sorted(keys - reached), "; ".join([NO_ROUTE, *unresolved])),
         widened=widened,
@@ -113,7 +111,7 @@ def make(
 
 def without_covered(items: Iterable[str]) -> list[str]:
     """
-    Drop the items that a wildcard among them covers, and sort the rest.
+    Return the items that no wildcard among them covers, sorted.
 
     >>> without_covered(["/a/b.css", "/a/*", "/", "/a/b/*", "/index.html"])
     ['/', '/a/*', '/index.html']
@@ -130,36 +128,22 @@ def without_covered(items: Iterable[str]) -> list[str]:
     return sorted(kept)
 
 
-def pack(items: Sequence[str]) -> bytes:
-    """
-    Compress a batch's items for its row.
-
-    >>> unpack(pack(["/a", "/b*"]))
-    ['/a', '/b*']
-    """
-    return zlib.compress(json.dumps(items).encode())
-
-
-def unpack(blob: bytes) -> list[str]:
-    """Read back what `pack` wrote."""
-    items: list[str] = json.loads(zlib.decompress(blob))
-    return items
-
-
-def _lossless(route: Route, key: str, here: Sequence[str], listed: Listed) -> tuple[str, ...]:
-    """Name *key*, which has no name of its own, by a prefix that only changed keys share."""
+def _by_prefix(
+    route: Route, key: str, changed: Sequence[str], list_keys: ListKeys
+) -> tuple[str, ...]:
+    """Return items for *key*, which no path can name, by a prefix that only changed keys share."""
     prefix = key.partition("~")[0]
     if prefix in {key, route.key_prefix} or not route.foldable(prefix):
         return ()
-    known = listed(prefix)
-    return () if known is None or set(known) - set(here) else route.wildcards(prefix)
+    listed = list_keys(prefix)
+    return () if listed is None or set(listed) - set(changed) else route.wildcards(prefix)
 
 
 def _stem(item: str) -> str:
     return item.removesuffix("*")
 
 
-def _cut(distribution_id: str, items: Sequence[str], largest: Load) -> list[Batch]:
+def _cut(target: Target, items: Sequence[str], max_share: Share) -> list[Batch]:
     batches: list[list[str]] = []
     room = (0, 0, 0)
     for item in items:
@@ -168,9 +152,9 @@ def _cut(distribution_id: str, items: Sequence[str], largest: Load) -> list[Batc
         if min(room) < 0:
             batches.append([])
             room = (
-                largest.items - 1,
-                largest.wildcards - wildcards,
-                _MOST_BYTES - len(item),
+                max_share.items - 1,
+                max_share.wildcards - wildcards,
+                rows.MAX_PACKED_BYTES - len(item),
             )
         batches[-1].append(item)
-    return [Batch(distribution_id, tuple(batch)) for batch in batches]
+    return [Batch(target, tuple(batch)) for batch in batches]

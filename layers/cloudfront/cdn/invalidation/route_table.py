@@ -1,39 +1,30 @@
 """The route table: what each distribution's configuration says about paths, kept in the ledger.
 
-All containers share it:
-
-    routes  looked                  which configurations were in force at one moment
-    routes  distribution#<id>       one configuration, by its ETag
-
-A look costs two lists; a configuration is read only when its ETag is new. A flush looks again
-only if a change was noted since the last look, so that no plan is older than its changes.
+All containers share it. Reading it anew costs two lists; a configuration is read only when its
+ETag is new. A flush lists again only if a change was collected since the last list, so that no
+plan is older than its changes.
 """
 
 from __future__ import annotations
 
-import json
-import zlib
 from typing import TYPE_CHECKING, Any
 
-from cdn.aws import table
-from cdn.cloudfront import distributions
+from cdn.aws import rows, table
+from cdn.cloudfront import behaviors, distributions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from mypy_boto3_cloudfront import CloudFrontClient
 
-    from cdn.aws.table import Ledger, Row
+    from cdn.aws.rows import DistributionConfigRow, DistributionListRow
+    from cdn.aws.table import Table
+    from cdn.cloudfront.behaviors import Distribution
     from cdn.cloudfront.distributions import Survey
-    from cdn.invalidation.routes import Distribution
-
-_PK = "routes"
-_LOOKED = "looked"
-_OF_DISTRIBUTION = "distribution#"
 
 
 def read(
-    book: Ledger,
+    ledger: Table,
     client: CloudFrontClient,
     *,
     access_points: Mapping[str, str],
@@ -41,63 +32,64 @@ def read(
     now: Callable[[], float],
 ) -> tuple[Distribution, ...]:
     """
-    Tell every enabled distribution with an origin in S3, as of *since_ms* or later.
+    Return every enabled distribution with an origin in S3, as of *since_ms* or later.
 
     Args:
-        access_points: See `routes.bucket_of`.
+        access_points: See `origins.bucket_of`.
 
     Raises:
-        RetryLaterError: CloudFront must be looked at, and is busy.
+        RetryLaterError: CloudFront must be asked, and is throttling.
     """
-    rows = {row["sk"]: row for row in book.rows(_PK, first=_OF_DISTRIBUTION, last=_LOOKED)}
-    looked = rows.pop(_LOOKED, None)
-    if looked is None or looked["looked_ms"] <= since_ms or not rows.keys() >= _named(looked):
-        started_ms = int(now() * 1000)
+    configs = {rows.distribution_of(row): row for row in ledger.query(rows.distribution_configs())}
+    listed = ledger.get(rows.distribution_list())
+    if (
+        listed is None
+        or listed["listed_at_ms"] <= since_ms
+        or not configs.keys() >= listed["etags"].keys()
+    ):
+        started_at_ms = int(now() * 1000)
         survey = distributions.survey(client, access_points=access_points)
-        looked = _bring_up_to_date(book, client, rows, survey, at_ms=started_ms)
-    with_queries = frozenset(looked["with_queries"])
+        listed = _refresh(ledger, client, configs, survey, at_ms=started_at_ms)
+    with_queries = frozenset(listed["policies_with_queries"])
     return tuple(
-        distributions.of_config(
-            sk.removeprefix(_OF_DISTRIBUTION), _unpacked(rows[sk]), with_queries=with_queries
+        behaviors.of_config(
+            distribution_id, _config(configs[distribution_id]), with_queries=with_queries
         )
-        for sk in sorted(_named(looked))
+        for distribution_id in sorted(listed["etags"])
     )
 
 
-def _named(looked: Row) -> set[str]:
-    return {_OF_DISTRIBUTION + distribution_id for distribution_id in looked["etags"]}
-
-
-def _bring_up_to_date(
-    book: Ledger, client: CloudFrontClient, rows: dict[str, Row], survey: Survey, *, at_ms: int
-) -> Row:
-    """Make *rows* and the ledger agree with *survey*."""
+def _refresh(
+    ledger: Table,
+    client: CloudFrontClient,
+    configs: dict[str, DistributionConfigRow],
+    survey: Survey,
+    *,
+    at_ms: int,
+) -> DistributionListRow:
+    """Make *configs* and the ledger agree with *survey*."""
     etags: dict[str, str] = {}
     for distribution_id, etag in sorted(survey.etags.items()):
-        sk = _OF_DISTRIBUTION + distribution_id
-        if not etag or rows.get(sk, {}).get("etag") != etag:
-            found = distributions.config(client, distribution_id)
-            if found is None:
+        if not etag or configs.get(distribution_id, {}).get("etag") != etag:
+            response = distributions.config(client, distribution_id)
+            if response is None:
                 continue
-            rows[sk] = _row(sk, *found)
-            book.put(rows[sk])
-        etags[distribution_id] = rows[sk]["etag"]
-    looked = {"looked_ms": at_ms, "etags": etags, "with_queries": sorted(survey.with_queries)}
-    book.delete(_PK, sorted(rows.keys() - _named(looked)))
-    # Whoever looked later knows better.
-    book.change(_PK, _LOOKED, put=looked, when=table.passed("looked_ms", at_ms))
-    return looked
-
-
-def _row(sk: str, etag: str, config: Mapping[str, Any]) -> Row:
-    return {
-        "pk": _PK,
-        "sk": sk,
-        "etag": etag,
-        "config": zlib.compress(json.dumps(config).encode()),
+            configs[distribution_id] = {"etag": response[0], "config": rows.pack(response[1])}
+            ledger.replace(rows.distribution_config(distribution_id), configs[distribution_id])
+        etags[distribution_id] = configs[distribution_id]["etag"]
+    listed: DistributionListRow = {
+        "listed_at_ms": at_ms,
+        "etags": etags,
+        "policies_with_queries": sorted(survey.with_queries),
     }
+    ledger.delete(map(rows.distribution_config, sorted(configs.keys() - etags.keys())))
+    # Whoever listed later knows better.
+    ledger.create_or_update(
+        rows.distribution_list(), put=listed, condition=table.passed("listed_at_ms", at_ms)
+    )
+    return listed
 
 
-def _unpacked(row: Row) -> dict[str, Any]:
-    config: dict[str, Any] = json.loads(zlib.decompress(row["config"]))
+def _config(row: DistributionConfigRow) -> dict[str, Any]:
+    config: dict[str, Any] = rows.unpack(row["config"])
     return config

@@ -1,7 +1,7 @@
-"""One look at what CloudFront is doing, shared by all who watch the same distribution.
+"""One poll of what CloudFront is doing, shared by all who watch the same target.
 
-The newest page of a distribution's invalidations stands in the ledger, with the moment when it was
-read. Whoever needs a newer one claims the next look first; who comes second waits for that.
+The newest page of a target's invalidations stands in the ledger, with the moment when it was read.
+Whoever needs a newer one claims the next poll first; who comes second waits for that.
 """
 
 from __future__ import annotations
@@ -12,90 +12,90 @@ from typing import TYPE_CHECKING, Any
 from botocore import xform_name
 from botocore.exceptions import ClientError
 
-from cdn.aws import table
+from cdn.aws import rows, table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from mypy_boto3_cloudfront import CloudFrontClient
 
-    from cdn.aws.table import Ledger
+    from cdn.aws.table import Table
 
 SHARED_MS = 2_000
 """A page is as good as a new one for so long."""
 
-_SK = "invalidations"
-_PAGE = "100"  # the most that CloudFront lists at once
+_PAGE_SIZE = "100"  # the most that CloudFront lists at once
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
-    """Where looks are shared, and whom they go to."""
+class PollingContext:
+    """Where status pages are shared, whom they are read from, and the time."""
 
-    ledger: Ledger
+    ledger: Table
     cloudfront: CloudFrontClient
     now_ms: Callable[[], int]
 
 
-def at(desk: Desk, operation: str, parameters: Mapping[str, str]) -> Mapping[str, Any]:
-    """Ask for one thing; a refusal is an answer too (`ClientError.response`)."""
-    ask: Callable[..., Mapping[str, Any]] = getattr(desk.cloudfront, xform_name(operation))
+def poll(
+    context: PollingContext, operation: str, parameters: Mapping[str, str]
+) -> Mapping[str, Any]:
+    """Return the response, or the error response (`ClientError.response`), of one operation."""
+    call: Callable[..., Mapping[str, Any]] = getattr(context.cloudfront, xform_name(operation))
     try:
-        return ask(**parameters)
+        return call(**parameters)
     except ClientError as exc:
         return exc.response
 
 
-def at_invalidation(
-    desk: Desk, parameters: Mapping[str, str], *, final: Callable[[Mapping[str, Any]], bool]
+def poll_invalidation(
+    context: PollingContext,
+    parameters: Mapping[str, str],
+    *,
+    final: Callable[[Mapping[str, Any]], bool],
 ) -> Mapping[str, Any] | None:
     """
-    Answer as GetInvalidation of *parameters* does, as far as its status goes.
+    Return what GetInvalidation of *parameters* would, as far as its status goes.
 
     Args:
-        final: Whether an answer will never be another, so that an old one will do.
+        final: Whether a response will never be another, so that an old one will do.
 
     Returns:
-        The answer or refusal, or None while somebody else is looking.
+        The response or error response, or None while somebody else is polling.
     """
-    distribution_id, invalidation_id = parameters["DistributionId"], parameters["Id"]
-    page = desk.ledger.get(_pk(distribution_id), _SK) or {}
-    known = _answer(page.get("statuses", {}), invalidation_id)
-    if known and (final(known) or page["looked_ms"] + SHARED_MS > desk.now_ms()):
-        return known
-    if not _claim(desk, distribution_id):
+    target_id, invalidation_id = parameters["DistributionId"], parameters["Id"]
+    key = rows.status_page(target_id)
+    page = context.ledger.get(key) or {}
+    response = _response(page.get("statuses", {}), invalidation_id)
+    if response and (final(response) or page["polled_at_ms"] + SHARED_MS > context.now_ms()):
+        return response
+    if not _claim(context, key):
         return None
-    listed = at(desk, "ListInvalidations", {"DistributionId": distribution_id, "MaxItems": _PAGE})
+    listed = poll(
+        context, "ListInvalidations", {"DistributionId": target_id, "MaxItems": _PAGE_SIZE}
+    )
     if "InvalidationList" not in listed:
         return listed
     statuses = {
         summary["Id"]: summary["Status"] for summary in listed["InvalidationList"].get("Items", ())
     }
-    desk.ledger.change(
-        _pk(distribution_id), _SK, put={"statuses": statuses, "looked_ms": desk.now_ms()}
+    context.ledger.create_or_update(
+        key, put={"statuses": statuses, "polled_at_ms": context.now_ms()}
     )
     # So many are newer that it stands on another page.
-    return _answer(statuses, invalidation_id) or at(desk, "GetInvalidation", parameters)
+    return _response(statuses, invalidation_id) or poll(context, "GetInvalidation", parameters)
 
 
-def _claim(desk: Desk, distribution_id: str) -> bool:
-    now_ms = desk.now_ms()
-    return (
-        desk.ledger.change(
-            _pk(distribution_id),
-            _SK,
-            put={"claimed_ms": now_ms},
-            when=table.passed("claimed_ms", now_ms - SHARED_MS),
-        )
-        is not None
+def _claim(context: PollingContext, key: rows.Key[rows.StatusPageRow]) -> bool:
+    now_ms = context.now_ms()
+    claimed = context.ledger.create_or_update(
+        key,
+        put={"claimed_at_ms": now_ms},
+        condition=table.passed("claimed_at_ms", now_ms - SHARED_MS),
     )
+    return claimed is not None
 
 
-def _answer(statuses: Mapping[str, str], invalidation_id: str) -> dict[str, Any] | None:
+def _response(statuses: Mapping[str, str], invalidation_id: str) -> dict[str, Any] | None:
     if invalidation_id not in statuses:
         return None
     return {"Invalidation": {"Id": invalidation_id, "Status": statuses[invalidation_id]}}
-
-
-def _pk(distribution_id: str) -> str:
-    return f"distribution#{distribution_id}"

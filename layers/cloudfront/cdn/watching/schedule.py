@@ -1,4 +1,4 @@
-"""When to look at something that takes a while: late enough to find it done, and not much later."""
+"""When to poll something that takes a while: late enough to find it done, and not much later."""
 
 from __future__ import annotations
 
@@ -10,93 +10,92 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-MOST_ENDS = 200
-"""So many of the latest ends are learned from."""
+MAX_DURATIONS = 200
+"""So many of the latest durations are learned from."""
 
-_FEWEST_ENDS = 8
+_MIN_DURATIONS = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Manner:
+class PollingRules:
     """
-    How a kind of thing is looked at while little is known of it, and what a look is worth.
+    How a kind of thing is polled while little is known of it, and what a poll is worth.
 
     Attributes:
-        pause_s: Between two looks: the waiter's own delay.
-        longest_pause_s: No look is later than this after one that found no end: few ends leave
-            holes between the late ones.
-        price_s: So many seconds of hearing sooner of an end are worth one look more.
+        pause_s: Between two polls: the waiter's own delay.
+        max_pause_s: No poll is later than this after one that found no end: few durations leave
+            gaps between the late ones.
+        latency_cost_s: So many seconds of hearing sooner of an end are worth one poll more.
     """
 
     pause_s: int
-    longest_pause_s: int
-    price_s: float
+    max_pause_s: int
+    latency_cost_s: float
 
 
-def schedule(ends_s: Sequence[int], manner: Manner) -> list[int]:
+def schedule(durations_s: Sequence[int], rules: PollingRules) -> list[int]:
     """
-    Choose the moments to look at, in seconds from the start, from how long others took.
+    Return when to poll, in seconds from the start, by how long others took.
 
-    Of all schedules this is the one with the least sum of waiting (from the end to the look that
-    finds it) and looks at their price, had it been in force for *ends_s*: found by dynamic
+    Of all schedules this is the one with the least sum of waiting (from the end to the poll that
+    finds it) and polls at their cost, had it been in force for *durations_s*: found by dynamic
     programming over the moments at which something ended. Empty while too little is known.
 
-    >>> schedule([10] * 9 + [31], Manner(pause_s=20, longest_pause_s=30, price_s=4))
+    >>> schedule([10] * 9 + [31], PollingRules(pause_s=20, max_pause_s=30, latency_cost_s=4))
     [10, 31]
-    >>> schedule([10, 31], Manner(pause_s=20, longest_pause_s=30, price_s=4))
+    >>> schedule([10, 31], PollingRules(pause_s=20, max_pause_s=30, latency_cost_s=4))
     []
     """
-    if len(ends_s) < _FEWEST_ENDS:
+    if len(durations_s) < _MIN_DURATIONS:
         return []
-    ends = sorted(ends_s)
-    sums = [0, *accumulate(ends)]
-    moments = _moments(ends, manner.longest_pause_s)
-    done = [bisect_right(ends, moment) for moment in moments]
+    durations = sorted(durations_s)
+    sums = [0, *accumulate(durations)]
+    moments = _moments(durations, rules.max_pause_s)
+    done = [bisect_right(durations, moment) for moment in moments]
 
-    def cost(at: int, following: int) -> float:
-        ended = done[following] - done[at]
-        waited = moments[following] * ended - (sums[done[following]] - sums[done[at]])
-        return manner.price_s * (len(ends) - done[at]) + waited
+    def cost(poll: int, following: int) -> float:
+        ended = done[following] - done[poll]
+        waited = moments[following] * ended - (sums[done[following]] - sums[done[poll]])
+        return rules.latency_cost_s * (len(durations) - done[poll]) + waited
 
-    # From the last moment back: what the rest costs at least from each, and where to look next.
+    # From the last moment back: what the rest costs at least from each, and when to poll next.
     least = [0.0] * len(moments)
     best = [len(moments) - 1] * len(moments)
-    for at in range(len(moments) - 2, -1, -1):
-        furthest = moments[at] + manner.longest_pause_s if at else moments[-1]
-        reach = bisect_right(moments, furthest)
-        least[at], best[at] = min(
-            (cost(at, following) + least[following], following)
-            for following in range(at + 1, reach)
+    for poll in range(len(moments) - 2, -1, -1):
+        latest = moments[poll] + rules.max_pause_s if poll else moments[-1]
+        least[poll], best[poll] = min(
+            (cost(poll, following) + least[following], following)
+            for following in range(poll + 1, bisect_right(moments, latest))
         )
-    chosen, at = [], 0
-    while at < len(moments) - 1:
-        at = best[at]
-        chosen.append(moments[at])
-    return chosen
+    polls, poll = [], 0
+    while poll < len(moments) - 1:
+        poll = best[poll]
+        polls.append(moments[poll])
+    return polls
 
 
-def next_look_s(chosen: Sequence[int], elapsed_s: float, manner: Manner) -> float:
+def next_poll_s(polls_s: Sequence[int], elapsed_s: float, rules: PollingRules) -> float:
     """
-    Tell when to look next, in seconds from the start, *elapsed_s* after it.
+    Return when to poll next, in seconds from the start, *elapsed_s* after it.
 
-    >>> manner = Manner(pause_s=20, longest_pause_s=30, price_s=4)
-    >>> next_look_s([10, 31], 10, manner), next_look_s([10, 31], 31, manner)
+    >>> rules = PollingRules(pause_s=20, max_pause_s=30, latency_cost_s=4)
+    >>> next_poll_s([10, 31], 10, rules), next_poll_s([10, 31], 31, rules)
     (31, 61)
-    >>> next_look_s([], 40.5, manner)
+    >>> next_poll_s([], 40.5, rules)
     60.5
     """
-    following = bisect_right(chosen, elapsed_s)
-    if following < len(chosen):
-        return chosen[following]
-    return elapsed_s + (manner.longest_pause_s if chosen else manner.pause_s)
+    following = bisect_right(polls_s, elapsed_s)
+    if following < len(polls_s):
+        return polls_s[following]
+    return elapsed_s + (rules.max_pause_s if polls_s else rules.pause_s)
 
 
-def _moments(ends: Sequence[int], longest_pause_s: int) -> list[int]:
-    """List the start and the ends, and between the ends as many moments as a look each needs."""
-    moments = [0, ends[0]]
-    for end in ends:
-        while end - moments[-1] > longest_pause_s:
-            moments.append(moments[-1] + longest_pause_s)
-        if end > moments[-1]:
-            moments.append(end)
+def _moments(durations: Sequence[int], max_pause_s: int) -> list[int]:
+    """Return the start and the ends, and between them as many moments as polls each needs."""
+    moments = [0, durations[0]]
+    for duration in durations:
+        while duration - moments[-1] > max_pause_s:
+            moments.append(moments[-1] + max_pause_s)
+        if duration > moments[-1]:
+            moments.append(duration)
     return moments

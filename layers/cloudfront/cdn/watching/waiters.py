@@ -1,9 +1,9 @@
-"""One look of a waiter: what botocore's own acceptors say of one answer."""
+"""One poll of a waiter: what botocore's own acceptors say of one response."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, Protocol
 
-Verdict = Literal["success", "failure", "retry", "error"]
+State = Literal["success", "failure", "retry", "error"]
 
 
 class Acceptor(Protocol):
@@ -15,18 +15,18 @@ class Acceptor(Protocol):
 
     @property
     def matcher_func(self) -> Any:  # noqa: ANN401  # botocore types none of its waiters
-        """Tell whether an answer, or a refusal's parsed response, matches."""
+        """Return whether a response, or a parsed error response, matches."""
 
 
-def judge(acceptors: Iterable[Acceptor], answer: Mapping[str, Any]) -> Verdict:
+def evaluate(acceptors: Iterable[Acceptor], response: Mapping[str, Any]) -> State:
     """
-    Decide as `botocore.waiter.Waiter.wait` does, without the waiting.
+    Return the state that `botocore.waiter.Waiter.wait` would be in, without the waiting.
 
-    The first acceptor that matches has the word; else a refusal is an error, and anything
-    else means to look again. *answer* is an operation's answer, or `ClientError.response`.
+    The first acceptor that matches decides; else an error response is an error, and anything else
+    means to poll again. *response* is an operation's response, or `ClientError.response`.
     """
     for acceptor in acceptors:
-        if acceptor.matcher_func(answer):
-            state: Verdict = acceptor.state  # type: ignore[assignment]  # the model's own words
+        if acceptor.matcher_func(response):
+            state: State = acceptor.state  # type: ignore[assignment]  # the model's own words
             return state
-    return "error" if "Code" in answer.get("Error", {}) else "retry"
+    return "error" if "Code" in response.get("Error", {}) else "retry"

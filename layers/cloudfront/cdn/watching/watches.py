@@ -1,336 +1,369 @@
-"""A watch looks at one thing that CloudFront is doing until it ends, and announces the end.
+"""A watch polls one thing that CloudFront is doing until it ends, and announces the end.
 
-A watch is one row, named by what is watched, so that however often it is begun it is one. A
-single conditional write ends it; what that write says is then announced until a second
-write notes that it was.
+A watch is one row, named by what is watched, so that however often it is created it is one. A
+single conditional write ends it; what that write says is then announced until a second write
+records that it was.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, cast
 
-from cdn.aws import announcements, retryable, table
+from cdn import telemetry
+from cdn.aws import announcements, retryable, rows, table
 from cdn.aws.announcements import Announcement
 from cdn.cloudfront import quota_reservations
+from cdn.telemetry import StepResult, WatchKind, WatchOutcome
 from cdn.watching import polling, schedule, waiters
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from mypy_boto3_cloudfront import CloudFrontClient
 
-    from cdn.aws.announcements import Audience
-    from cdn.aws.table import Ledger, Row
-    from cdn.aws.timers import Clock
-
-CLOCK = "watch"
-
-Outcome = Literal["completed", "superseded", "gone", "failed", "timed_out"]
-
-_SK = "watch"
-_PACE = "pace"  # one row a kind: how long the last ones took, and when to look by that
-_MOST_ERRORS = 5
-_ROWS_LIVE_S = 30 * 24 * 60 * 60
+    from cdn.aws.announcements import Announcer
+    from cdn.aws.rows import WatchRow
+    from cdn.aws.table import Table
+    from cdn.aws.timers import TimerQueue
+    from cdn.cloudfront.targets import Target
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class Polling:
     """
-    What ends of one kind are called, and how it is looked at.
+    How one kind of watch is polled.
 
     Attributes:
-        waiter: Of botocore's CloudFront model; empty for what is only told.
-        longest_pause_s, price_s: See `schedule.Manner`.
+        waiter: Of botocore's CloudFront model; empty for what is only announced.
+        max_pause_s, latency_cost_s: See `schedule.PollingRules`.
     """
 
-    noun: str
     waiter: str = ""
-    longest_pause_s: int = 0
-    price_s: float = 0
+    max_pause_s: int = 0
+    latency_cost_s: float = 0
 
 
-_KINDS = {
-    "invalidation": Kind("Invalidation", "invalidation_completed", 30, 2),
-    "deployment": Kind("Deployment", "distribution_deployed", 60, 9),
-    "flush": Kind("Flush"),
+_POLLING: Mapping[WatchKind, Polling] = {
+    "invalidation": Polling("invalidation_completed", 30, 2),
+    "deployment": Polling("distribution_deployed", 60, 9),
+    "flush": Polling(),
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class Watched:
     """
     What is watched.
 
     Attributes:
         id: The same for everybody who wants the same thing watched.
         name: For people.
+        target: Of what; None for what concerns no target of CloudFront's.
         parameters: Of the waiter's operation.
         etag: The configuration whose deployment is meant; another one supersedes it.
     """
 
-    kind: Literal["invalidation", "deployment", "flush"]
+    kind: WatchKind
     id: str
     name: str
-    distribution_id: str = ""
+    target: Target | None = None
     parameters: Mapping[str, str] = field(default_factory=dict)
     etag: str = ""
 
 
-def invalidation(distribution_id: str, invalidation_id: str) -> Subject:
-    """Watch one invalidation."""
-    return Subject(
+def invalidation(target: Target, invalidation_id: str) -> Watched:
+    """Return one invalidation as a thing to watch."""
+    return Watched(
         kind="invalidation",
-        id=f"invalidation/{distribution_id}/{invalidation_id}",
-        name=f"{invalidation_id} of distribution {distribution_id}",
-        distribution_id=distribution_id,
-        parameters={"DistributionId": distribution_id, "Id": invalidation_id},
+        id=f"invalidation/{target.id}/{invalidation_id}",
+        name=f"{invalidation_id} of {target.kind} {target.id}",
+        target=target,
+        parameters={"DistributionId": target.id, "Id": invalidation_id},
     )
 
 
-def deployment(distribution_id: str, etag: str) -> Subject:
-    """Watch the configuration *etag* of a distribution reach all edges."""
-    return Subject(
+def deployment(target: Target, etag: str) -> Watched:
+    """Return the deployment of the configuration *etag* to all edges as a thing to watch."""
+    return Watched(
         kind="deployment",
-        id=f"deployment/{distribution_id}/{etag}",
-        name=f"{etag} of distribution {distribution_id}",
-        distribution_id=distribution_id,
-        parameters={"Id": distribution_id},
+        id=f"deployment/{target.id}/{etag}",
+        name=f"{etag} of {target.kind} {target.id}",
+        target=target,
+        parameters={"Id": target.id},
         etag=etag,
     )
 
 
-def flush(bucket: str, since_ms: int) -> Subject:
-    """Tell of the flush of what changed in *bucket* since *since_ms*."""
-    return Subject(
+def flush(bucket: str, since_at_ms: int) -> Watched:
+    """Return the flush of what changed in *bucket* since then as a thing to announce."""
+    return Watched(
         kind="flush",
-        id=f"flush/{bucket}/{since_ms}",
-        name=f"what changed in bucket {bucket} (it stays noted)",
+        id=f"flush/{bucket}/{since_at_ms}",
+        name=f"what changed in bucket {bucket} (it stays pending)",
     )
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
-    """Where watches are kept, whom they look at, and the clock that rings for them."""
+class WatchContext:
+    """Where watches are kept, whom they poll, the timers that bring them back, and the time."""
 
-    ledger: Ledger
+    ledger: Table
     cloudfront: CloudFrontClient
-    watch_timers: Clock
+    timers: TimerQueue
     now: Callable[[], float]
 
     def now_ms(self) -> int:
-        """Tell the time as rows do."""
+        """Return the time as rows have it."""
         return int(self.now() * 1000)
 
 
-def begin(desk: Desk, subject: Subject, *, facts: Mapping[str, Any], permit: str = "") -> None:
+def create(
+    context: WatchContext,
+    watched: Watched,
+    *,
+    details: Mapping[str, Any],
+    reservation_id: str = "",
+) -> None:
     """
-    Have *subject* watched, unless it already is, and its clock rung.
+    Have *watched* watched, unless it already is, and schedule its first poll.
 
     Args:
-        facts: What its announcement shall say besides.
-        permit: What is given back when it ends; see `permits`.
+        details: What its announcement says besides.
+        reservation_id: What is released when it ends; see `quota_reservations`.
     """
-    now_ms = desk.now_ms()
-    waiter = _waiter(desk.cloudfront, subject.kind)
-    learned = desk.ledger.get(_PACE, subject.kind) or {}
-    chosen = learned.get("schedule_s", [])
-    pause_ms = int(schedule.next_look_s(chosen, 0, _manner(desk, subject.kind)) * 1000)
-    desk.ledger.put_new(
-        {
-            **_row(subject, facts, now_ms=now_ms),
-            "deadline_ms": now_ms + waiter.delay * waiter.max_attempts * 1000,
-            "schedule_s": chosen,
-            "due_at_ms": now_ms + pause_ms,
-            "permit": permit,
-        }
-    )
-    # Rung even if the row was there: whoever wrote it may have died before this line.
-    desk.watch_timers.ring(subject.id, after_ms=pause_ms)
+    now_ms = context.now_ms()
+    waiter = _waiter(context.cloudfront, watched.kind)
+    learned = context.ledger.get(rows.polling_schedule(watched.kind)) or {}
+    polls_s = learned.get("poll_schedule_s", [])
+    pause_ms = int(schedule.next_poll_s(polls_s, 0, _rules(context, watched.kind)) * 1000)
+    row = _row(watched, details, now_ms=now_ms)
+    row |= {
+        "deadline_at_ms": now_ms + waiter.delay * waiter.max_attempts * 1000,
+        "poll_schedule_s": polls_s,
+        "due_at_ms": now_ms + pause_ms,
+        "reservation_id": reservation_id,
+    }
+    context.ledger.create(rows.watch(watched.id), row)
+    # Scheduled even if the row was there: whoever wrote it may have died before this line.
+    context.timers.schedule(watched.id, after_ms=pause_ms)
 
 
-def tell(desk: Desk, subject: Subject, *, outcome: Outcome, facts: Mapping[str, Any]) -> None:
-    """Have it announced, once, that *subject* has ended: there is nothing to look at any more."""
-    now_ms = desk.now_ms()
-    ended = {"outcome": outcome, "ended_ms": now_ms, "due_at_ms": now_ms}
-    desk.ledger.put_new(_row(subject, facts, now_ms=now_ms) | ended)
-    desk.watch_timers.ring(subject.id)
+def announce_end(
+    context: WatchContext,
+    watched: Watched,
+    *,
+    outcome: WatchOutcome,
+    details: Mapping[str, Any],
+) -> None:
+    """Have it announced, once, that *watched* has ended: there is nothing left to poll."""
+    now_ms = context.now_ms()
+    row = _row(watched, details, now_ms=now_ms)
+    row |= {"outcome": outcome, "ended_at_ms": now_ms, "due_at_ms": now_ms}
+    context.ledger.create(rows.watch(watched.id), row)
+    context.timers.schedule(watched.id)
 
 
-def _row(subject: Subject, facts: Mapping[str, Any], *, now_ms: int) -> Row:
+def _row(watched: Watched, details: Mapping[str, Any], *, now_ms: int) -> WatchRow:
+    target = watched.target
     return {
-        "pk": _pk(subject.id),
-        "sk": _SK,
-        "kind": subject.kind,
-        "name": subject.name,
-        "distribution_id": subject.distribution_id,
-        "parameters": dict(subject.parameters),
-        "etag": subject.etag,
-        "facts": dict(facts),
-        "started_ms": now_ms,
-        "looked_ms": now_ms,
-        "looks": 0,
-        "errors": 0,
-        "timer": CLOCK,
-        "expires_at": now_ms // 1000 + _ROWS_LIVE_S,
+        "kind": watched.kind,
+        "name": watched.name,
+        "target_kind": target.kind if target else "",
+        "target_id": target.id if target else "",
+        "parameters": dict(watched.parameters),
+        "etag": watched.etag,
+        "details": (target.fields if target else {}) | dict(details),
+        "started_at_ms": now_ms,
+        "polled_at_ms": now_ms,
+        "poll_count": 0,
+        "error_count": 0,
+        "timer": "watch",
     }
 
 
-def look(desk: Desk, audience: Audience, watch_id: str) -> int | None:
-    """
-    Take one look, if it is time for one, and announce the end if this was it.
-
-    Returns:
-        When to look again, in epoch milliseconds, or None when nothing is left to do.
-    """
-    watch = desk.ledger.get(_pk(watch_id), _SK)
+def steps(context: WatchContext, announcer: Announcer, watch_id: str) -> Iterator[StepResult]:
+    """Poll once, if that is due, and announce the end if this was it; yield what was done."""
+    watch = context.ledger.get(rows.watch(watch_id))
+    ids = {"watch_id": watch_id}
     if watch is None:
-        return None
+        yield StepResult("watch gone", ids=ids)
+        return
     if "outcome" not in watch:
-        if desk.now_ms() < watch["due_at_ms"]:
-            return int(watch["due_at_ms"])
-        seen = _see(desk, watch)
-        if seen is None:
-            # What somebody else sees right now will do for this watch, too.
-            return desk.now_ms() + polling.SHARED_MS
-        written = _write(desk, watch, seen)
-        if written is None:
-            # Another look ended it meanwhile; the announcement may still be owed.
-            return desk.now_ms()
-        if written.get("outcome") == "completed":
-            _learn(desk, watch, ended_ms=written["ended_ms"])
-        watch = written
-        if "outcome" not in watch:
-            return int(watch["due_at_ms"])
-    if "announced_ms" not in watch:
-        # One that timed out may be in progress still: its permit lapses by itself.
-        if watch.get("permit") and watch["outcome"] != "timed_out":
-            quota_reservations.give_back(desk.ledger, watch["permit"])
-        announcements.publish(audience, _announcement(watch_id, watch))
-        desk.ledger.change(
-            watch["pk"],
-            _SK,
-            keep={"announced_ms": desk.now_ms()},
-            remove=("timer", "due_at_ms"),
-        )
-    return None
+        if context.now_ms() < watch["due_at_ms"]:
+            yield StepResult("watch not due", ids=ids, due_at_ms=watch["due_at_ms"])
+            return
+        result, watch = _poll(context, watch_id, watch)
+        yield result
+        if watch is None or "outcome" not in watch:
+            return
+    yield _announce(context, announcer, watch_id, watch)
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
+class _Poll:
     """How the watch has ended, if it has; what CloudFront said; how many errors in a row."""
 
-    outcome: Outcome | None
+    outcome: WatchOutcome | None
     status: str
-    errors: int
+    error_count: int
 
 
-def _see(desk: Desk, watch: Row) -> _Seen | None:
-    """Look, or return None while another watch of the distribution is looking for both."""
-    waiter = _waiter(desk.cloudfront, watch["kind"])
-    shared = polling.Desk(desk.ledger, desk.cloudfront, desk.now_ms)
-    if watch["kind"] == "invalidation":
-        answer = polling.at_invalidation(
+def _poll(
+    context: WatchContext, watch_id: str, watch: WatchRow
+) -> tuple[StepResult, WatchRow | None]:
+    ids = {"watch_id": watch_id, **watch["details"]}
+    polled = _polled(context, watch)
+    if polled is None:
+        # What somebody else reads right now will do for this watch, too.
+        due_at_ms = context.now_ms() + polling.SHARED_MS
+        return StepResult("poll shared", ids=ids, due_at_ms=due_at_ms), None
+    written = _write(context, watch_id, watch, polled)
+    if written is None:
+        # Another poll ended it meanwhile; the announcement may still be owed.
+        return StepResult("poll shared", ids=ids, due_at_ms=context.now_ms()), None
+    ids |= {"status": polled.status, "poll_count": written["poll_count"]}
+    if "outcome" not in written:
+        return StepResult("still in progress", ids=ids, due_at_ms=written["due_at_ms"]), written
+    if written["outcome"] == "completed":
+        _learn(context, watch, ended_at_ms=written["ended_at_ms"])
+    return StepResult("watch ended", written["outcome"], ids, context.now_ms()), written
+
+
+def _polled(context: WatchContext, watch: WatchRow) -> _Poll | None:
+    """Poll, or return None while another watch of the target is polling for both."""
+    kind = cast("WatchKind", watch["kind"])
+    waiter = _waiter(context.cloudfront, kind)
+    shared = polling.PollingContext(context.ledger, context.cloudfront, context.now_ms)
+    if kind == "invalidation":
+        response = polling.poll_invalidation(
             shared,
             watch["parameters"],
-            final=lambda answer: waiters.judge(waiter.acceptors, answer) == "success",
+            final=lambda response: waiters.evaluate(waiter.acceptors, response) == "success",
         )
     else:
-        answer = polling.at(shared, waiter.operation, watch["parameters"])
-    return None if answer is None else _judge(desk, watch, waiter, answer)
+        response = polling.poll(shared, waiter.operation, watch["parameters"])
+    return None if response is None else _evaluated(context, watch, waiter, response)
 
 
-def _judge(desk: Desk, watch: Row, waiter: Any, answer: Mapping[str, Any]) -> _Seen:  # noqa: ANN401
-    verdict = waiters.judge(waiter.acceptors, answer)
-    outcome: Outcome | None = None
-    errors = 0
-    if watch["etag"] and answer.get("ETag", watch["etag"]) != watch["etag"]:
+def _evaluated(
+    context: WatchContext,
+    watch: WatchRow,
+    waiter: Any,  # noqa: ANN401  # botocore types no waiter
+    response: Mapping[str, Any],
+) -> _Poll:
+    state = waiters.evaluate(waiter.acceptors, response)
+    outcome: WatchOutcome | None = None
+    error_count = 0
+    if watch["etag"] and response.get("ETag", watch["etag"]) != watch["etag"]:
         outcome = "superseded"
-    elif verdict == "success":
+    elif state == "success":
         outcome = "completed"
-    elif verdict == "failure":
+    elif state == "failure":
         outcome = "failed"
-    elif retryable.code(answer).startswith("NoSuch"):
+    elif retryable.error_code(response).startswith("NoSuch"):
         outcome = "gone"
-    elif verdict == "error" and not retryable.passes(answer):
-        errors = watch["errors"] + 1
-        outcome = "failed" if errors >= _MOST_ERRORS else None
-    elif desk.now_ms() >= watch["deadline_ms"]:
+    elif state == "error" and not retryable.is_retryable(response):
+        error_count = watch["error_count"] + 1
+        outcome = "failed" if error_count >= retryable.MAX_ERRORS else None
+    elif context.now_ms() >= watch["deadline_at_ms"]:
         outcome = "timed_out"
-    return _Seen(outcome, _status(answer), errors)
+    return _Poll(outcome, _status(response), error_count)
 
 
-def _write(desk: Desk, watch: Row, seen: _Seen) -> Row | None:
-    now_ms = desk.now_ms()
-    put: dict[str, Any] = {"last_status": seen.status, "errors": seen.errors, "looked_ms": now_ms}
-    if seen.outcome is None:
-        elapsed_s = (now_ms - watch["started_ms"]) / 1000
-        manner = _manner(desk, watch["kind"])
-        next_s = schedule.next_look_s(watch["schedule_s"], elapsed_s, manner)
-        put["due_at_ms"] = watch["started_ms"] + int(next_s * 1000)
+def _write(context: WatchContext, watch_id: str, watch: WatchRow, polled: _Poll) -> WatchRow | None:
+    now_ms = context.now_ms()
+    put: WatchRow = {
+        "last_status": polled.status,
+        "error_count": polled.error_count,
+        "polled_at_ms": now_ms,
+    }
+    if polled.outcome is None:
+        elapsed_s = (now_ms - watch["started_at_ms"]) / 1000
+        rules = _rules(context, cast("WatchKind", watch["kind"]))
+        next_s = schedule.next_poll_s(watch["poll_schedule_s"], elapsed_s, rules)
+        put["due_at_ms"] = watch["started_at_ms"] + int(next_s * 1000)
     else:
-        put |= {"outcome": seen.outcome, "ended_ms": now_ms, "due_at_ms": now_ms}
-    return desk.ledger.change(
-        watch["pk"], _SK, put=put, add={"looks": 1}, when=table.absent("outcome")
+        put |= {"outcome": polled.outcome, "ended_at_ms": now_ms, "due_at_ms": now_ms}
+    return context.ledger.update_if(
+        table.absent("outcome"), rows.watch(watch_id), put=put, add={"poll_count": 1}
     )
 
 
-def _learn(desk: Desk, watch: Row, *, ended_ms: int) -> None:
-    """Let later watches know how long this took: until some moment between the last two looks."""
-    middle_ms = (watch["looked_ms"] + ended_ms) // 2
-    took_s = max(1, round((middle_ms - watch["started_ms"]) / 1000))
-    learned = desk.ledger.get(_PACE, watch["kind"]) or {}
-    ends_s = [*learned.get("ends_s", []), took_s][-schedule.MOST_ENDS :]
-    chosen = schedule.schedule(ends_s, _manner(desk, watch["kind"]))
-    # Two at once may lose an end: there will be others.
-    desk.ledger.change(_PACE, watch["kind"], put={"ends_s": ends_s, "schedule_s": chosen})
+def _announce(
+    context: WatchContext, announcer: Announcer, watch_id: str, watch: WatchRow
+) -> StepResult:
+    announcement = _announcement(watch_id, watch)
+    ids = {"watch_id": watch_id, "detail_type": announcement.detail_type}
+    if "announced_at_ms" in watch:
+        return StepResult("end announced", "it was before", ids)
+    # One that timed out may be in progress still: its reservation expires by itself.
+    if watch.get("reservation_id") and watch["outcome"] != "timed_out":
+        quota_reservations.release(context.ledger, watch["reservation_id"])
+    announcements.publish(announcer, announcement)
+    now_ms = context.now_ms()
+    context.ledger.update(
+        rows.watch(watch_id),
+        put={"expires_at_s": now_ms // 1000 + rows.WATCH_TTL_S},
+        keep={"announced_at_ms": now_ms},
+        remove=("timer", "due_at_ms"),
+    )
+    return StepResult("end announced", watch["outcome"], ids)
 
 
-def _manner(desk: Desk, kind: str) -> schedule.Manner:
-    known = _KINDS[kind]
-    return schedule.Manner(
-        pause_s=_waiter(desk.cloudfront, kind).delay,
-        longest_pause_s=known.longest_pause_s,
-        price_s=known.price_s,
+def _learn(context: WatchContext, watch: WatchRow, *, ended_at_ms: int) -> None:
+    """Let later watches know how long this took: until some moment between the last two polls."""
+    kind = cast("WatchKind", watch["kind"])
+    middle_ms = (watch["polled_at_ms"] + ended_at_ms) // 2
+    duration_s = max(1, round((middle_ms - watch["started_at_ms"]) / 1000))
+    learned = context.ledger.get(rows.polling_schedule(kind)) or {}
+    durations_s = [*learned.get("durations_s", []), duration_s][-schedule.MAX_DURATIONS :]
+    polls_s = schedule.schedule(durations_s, _rules(context, kind))
+    # Two at once may lose a duration: there will be others.
+    context.ledger.create_or_update(
+        rows.polling_schedule(kind),
+        put={"durations_s": durations_s, "poll_schedule_s": polls_s},
     )
 
 
-def _announcement(watch_id: str, watch: Row) -> Announcement:
-    outcome: Outcome = watch["outcome"]
-    noun = _KINDS[watch["kind"]].noun
-    kind = "Watch Timed Out" if outcome == "timed_out" else f"{noun} {outcome.title()}"
-    distribution_id = watch["distribution_id"]
-    took_s = (watch["ended_ms"] - watch["started_ms"]) / 1000
+def _rules(context: WatchContext, kind: WatchKind) -> schedule.PollingRules:
+    known = _POLLING[kind]
+    return schedule.PollingRules(
+        pause_s=_waiter(context.cloudfront, kind).delay,
+        max_pause_s=known.max_pause_s,
+        latency_cost_s=known.latency_cost_s,
+    )
+
+
+def _announcement(watch_id: str, watch: WatchRow) -> Announcement:
+    outcome = cast("WatchOutcome", watch["outcome"])
+    detail_type = telemetry.detail_type(cast("WatchKind", watch["kind"]), outcome)
+    duration_s = (watch["ended_at_ms"] - watch["started_at_ms"]) / 1000
     return Announcement(
         id=f"{watch_id}/{outcome}",
-        kind=kind,
-        sentence=f"{kind}: {watch['name']}, {took_s:.0f} s after it began.",
-        at_ms=watch["ended_ms"],
-        facts={
-            "watch": watch_id,
+        detail_type=detail_type,
+        message=f"{detail_type}: {watch['name']}, {duration_s:.0f} s after it began.",
+        at_ms=watch["ended_at_ms"],
+        details={
+            "watch_id": watch_id,
             "outcome": outcome,
-            **({"distribution_id": distribution_id} if distribution_id else {}),
-            "started_at": announcements.moment(watch["started_ms"]),
-            "looks": watch["looks"],
+            "started_at": telemetry.moment(watch["started_at_ms"]),
+            "poll_count": watch["poll_count"],
             "last_status": watch.get("last_status", ""),
-            **watch["facts"],
+            **watch["details"],
         },
     )
 
 
-def _status(answer: Mapping[str, Any]) -> str:
-    for part in answer.values():
+def _status(response: Mapping[str, Any]) -> str:
+    for part in response.values():
         if isinstance(part, dict) and "Status" in part:
             return str(part["Status"])
-    return retryable.code(answer)
+    return retryable.error_code(response)
 
 
 @lru_cache(maxsize=8)
-def _waiter(client: CloudFrontClient, kind: str) -> Any:  # noqa: ANN401  # botocore types no waiter
+def _waiter(client: CloudFrontClient, kind: WatchKind) -> Any:  # noqa: ANN401  # botocore types no waiter
     # botocore compiles the acceptors anew each time it is asked.
-    return client.get_waiter(_KINDS[kind].waiter).config  # type: ignore[call-overload]
-
-
-def _pk(watch_id: str) -> str:
-    return f"watch#{watch_id}"
+    return client.get_waiter(_POLLING[kind].waiter).config  # type: ignore[call-overload]
