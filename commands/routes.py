@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
-from cdn.cloudfront import distributions, paths
+from cdn.cloudfront import behaviors, distributions, paths
 from cdn.errors import CdnError
 from cdn.invalidation import routes
 from commands import account
@@ -58,7 +58,7 @@ def explain(
     survey = distributions.survey(client, access_points=access_points)
     read = {one: distributions.config(client, one) for one in sorted(survey.etags)}
     known = tuple(
-        distributions.of_config(one, found[1], with_queries=survey.with_queries)
+        behaviors.of_config(one, found[1], with_queries=survey.with_queries)
         for one, found in read.items()
         if found
     )
@@ -74,9 +74,9 @@ def _of_route(route: routes.Route, key: str) -> Iterator[Told]:
     if unreached := route.why_not(key):
         yield Told(*where, "", unreached)
         return
-    for named in route.explain(key):
-        cannot = paths.why_not(named.item)
-        yield Told(*where, "" if cannot else named.item, cannot or named.why)
+    for item in route.explain(key):
+        cannot = paths.why_not(item.path)
+        yield Told(*where, "" if cannot else item.path, cannot or item.why)
 
 
 def main() -> int:

@@ -4,8 +4,9 @@ import json
 from contextlib import contextmanager
 from pathlib import Path
 
-from cdn.aws.table import Ledger
-from cdn.aws.timers import Clock
+from cdn.aws.table import Table
+from cdn.aws.timers import TimerQueue
+from cdn.cloudfront import targets
 from cdn.watching import watches
 from functions.collect_changes import app as collect_changes
 from functions.poll_watches import app as poll_watches
@@ -69,13 +70,14 @@ def update(cloud, **settings):
 def watch(cloud, etag):
     """Have the deployment of the configuration *etag* watched."""
     client = cloud.world.client
-    desk = watches.Desk(
-        ledger=Ledger(client("dynamodb"), cloud.world.outputs["LedgerTable"]),
+    context = watches.WatchContext(
+        ledger=Table(client("dynamodb"), cloud.world.outputs["LedgerTable"]),
         cloudfront=client("cloudfront"),
-        watch_timers=Clock(client("sqs"), cloud.world.outputs["WatchTimersUrl"]),
+        timers=TimerQueue(client("sqs"), cloud.world.outputs["WatchTimersUrl"]),
         now=cloud.world.virtual_time.now,
     )
-    watches.begin(desk, watches.deployment(cloud.distribution_id, etag), facts={})
+    target = targets.distribution(cloud.distribution_id)
+    watches.create(context, watches.deployment(target, etag), details={})
 
 
 def letters(cloud, queue):
@@ -128,5 +130,5 @@ def end_state(cloud):
         ],
         "waiting": [json.dumps(row["pk"]) for row in left if "timer" in row],
         "changes left": sum(row["sk"]["S"].startswith("change#") for row in left),
-        "plans committed": sum("committed_ms" in row for row in left),
+        "plans committed": sum("committed_at_ms" in row for row in left),
     }

@@ -136,8 +136,9 @@ def read(kind: type[S], environ: Mapping[str, str] | None = None) -> S:
     `name=value` with commas between them. A mapping may be empty, and so may what can be None.
 
     >>> environ = {"LEDGER_TABLE": "l", "METRICS_NAMESPACE": "n"}
-    >>> read(SweepSettings, environ | {"FLUSH_TIMERS_URL": "f", "WATCH_TIMERS_URL": "w"}).ledger_table
-    'l'
+    >>> environ |= {"FLUSH_TIMERS_URL": "f", "WATCH_TIMERS_URL": "w"}
+    >>> read(SweepSettings, environ).flush_timers_url
+    'f'
     >>> read(SweepSettings, {})
     Traceback (most recent call last):
     cdn.errors.SettingError: environment variable LEDGER_TABLE must be set

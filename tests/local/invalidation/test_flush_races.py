@@ -4,15 +4,17 @@ from itertools import count
 
 import pytest
 
-from cdn.aws.table import Ledger
-from cdn.aws.timers import Clock
+from cdn.aws.table import Table
+from cdn.aws.timers import TimerQueue
 from cdn.cloudfront.quotas import Limits
-from cdn.invalidation import batches, collecting, flushes
+from cdn.invalidation import collecting, flushes
+from cdn.invalidation.batches import FlushContext
 from cdn.invalidation.changes import Change
-from cdn.invalidation.flushes import Pace
+from cdn.invalidation.collecting import CollectContext
+from cdn.invalidation.flushes import FlushDelays
 from tests.local import suite
 
-PACE = Pace(quiet_period_ms=2_000, max_wait_ms=60_000)
+DELAYS = FlushDelays(quiet_period_ms=2_000, max_wait_ms=60_000)
 
 
 @pytest.fixture
@@ -22,24 +24,24 @@ def cloud():
 
 
 @pytest.fixture
-def note(cloud):
-    """Note that *keys* were uploaded, without a clock that would ring by itself."""
+def collect(cloud):
+    """Collect that *keys* were uploaded, without a timer that would come by itself."""
     sequencers = count(1)
 
-    def note(*keys):
+    def collect(*keys):
         client, now = cloud.world.client, cloud.world.virtual_time.now
-        desk = collecting.Desk(
-            ledger=Ledger(client("dynamodb"), cloud.world.outputs["LedgerTable"]),
-            flush_timers=Clock(client("sqs"), cloud.ear_url),
-            pace=PACE,
+        context = CollectContext(
+            ledger=Table(client("dynamodb"), cloud.world.outputs["LedgerTable"]),
+            flush_timers=TimerQueue(client("sqs"), cloud.ear_url),
+            delays=DELAYS,
             now=now,
             token=tokens(),
         )
         at_ms = int(now() * 1000)
-        noted = [Change(key, "created", f"{next(sequencers):X}", at_ms) for key in keys]
-        collecting.note(desk, "site", noted)
+        collected = [Change(key, "created", f"{next(sequencers):X}", at_ms) for key in keys]
+        collecting.collect(context, "site", collected)
 
-    return note
+    return collect
 
 
 TOKENS = count()
@@ -58,18 +60,19 @@ def tokens(**happening):
 
 def flush(cloud, token):
     client = cloud.world.client
-    desk = batches.Desk(
-        ledger=Ledger(client("dynamodb"), cloud.world.outputs["LedgerTable"]),
+    context = FlushContext(
+        ledger=Table(client("dynamodb"), cloud.world.outputs["LedgerTable"]),
         cloudfront=client("cloudfront"),
         s3=client("s3"),
-        watch_timers=Clock(client("sqs"), cloud.world.outputs["WatchTimersUrl"]),
+        watch_timers=TimerQueue(client("sqs"), cloud.world.outputs["WatchTimersUrl"]),
         limits=Limits(2_850, 13, items_per_second=140, wildcards_per_minute=55),
         access_points={},
         both_forms=True,
         now=cloud.world.virtual_time.now,
         token=token,
     )
-    return flushes.step(desk, PACE, "site")
+    *_, last = flushes.steps(context, DELAYS, "site")
+    return last.due_at_ms
 
 
 def sent(cloud):
@@ -77,29 +80,29 @@ def sent(cloud):
 
 
 class TestRaces:
-    def test_frozen_holder(self, cloud, note):
+    def test_frozen(self, cloud, collect):
         """
-        A flush that was frozen past its lease cannot commit what another has sent meanwhile.
+        A flush that was frozen past its lock cannot commit what another has sent meanwhile.
         """
 
         def freeze():
             cloud.world.virtual_time.advance(80)
             assert flush(cloud, tokens()) is None
 
-        note("a.css")
+        collect("a.css")
         cloud.world.virtual_time.advance(2)
 
-        # The first token is the lease, the second is part of the drafted plan's name.
+        # The first token is the lock, the second is part of the drafted plan's name.
         flush(cloud, tokens(before_2=freeze))
 
         assert sent(cloud) == [("/a.css",)]
 
-    def test_held(self, cloud, note):
+    def test_locked(self, cloud, collect):
         """
-        While one flush is at work, another only looks again later.
+        While one flush is at work, another only comes back later.
         """
         due = []
-        note("a.css")
+        collect("a.css")
         cloud.world.virtual_time.advance(2)
 
         flush(cloud, tokens(before_2=lambda: due.append(flush(cloud, tokens()))))
@@ -107,26 +110,26 @@ class TestRaces:
         assert sent(cloud) == [("/a.css",)]
         assert due[0] > cloud.world.virtual_time.now() * 1000
 
-    def test_upload_in_the_middle(self, cloud, note):
+    def test_upload_in_the_middle(self, cloud, collect):
         """
-        A change noted while a flush is at work keeps its clock ringing, and goes next.
+        A change collected while a flush is at work keeps its timer coming, and goes next.
         """
-        note("a.css")
+        collect("a.css")
         cloud.world.virtual_time.advance(2)
 
-        due = flush(cloud, tokens(before_2=lambda: note("b.css")))
+        due = flush(cloud, tokens(before_2=lambda: collect("b.css")))
         assert sent(cloud) == [("/a.css",)]
         cloud.world.virtual_time.jump_to(due / 1000)
         assert flush(cloud, tokens()) is None
 
         assert sent(cloud) == [("/a.css",), ("/b.css",)]
 
-    def test_too_much_for_one_plan(self, cloud, note):
+    def test_too_much_for_one_plan(self, cloud, collect):
         """
         What one plan cannot take waits for the next one, and is not lost.
         """
         for folder in "ab":
-            note(*(f"{folder}/{number}" for number in range(15_000)))
+            collect(*(f"{folder}/{number}" for number in range(15_000)))
         cloud.world.virtual_time.advance(2)
 
         due = flush(cloud, tokens())

@@ -343,10 +343,10 @@ class TestOwnQuotas:
             assert second.created_at - first.created_at >= len(first.items)
 
 
-class TestSharedLook:
+class TestSharedPoll:
     def test_many(self):
         """
-        What one look finds completed, no other watch of the distribution looks for.
+        What one poll finds completed, no other watch of the distribution polls for.
         """
         with suite.running(lags=Lags(invalidation_completed_s=8)) as cloud:
             world = cloud.world
@@ -355,19 +355,19 @@ class TestSharedLook:
                 world.run(until=lambda number=number: len(sent(cloud)) > number)
             world.settle()
 
-            looks = [
+            polls = [
                 call.operation
                 for call in world.faults.calls
                 if call.caller == "poll_watches" and call.service == "cloudfront"
             ]
             assert kinds(cloud) == ["Invalidation Completed"] * 10
-            assert len(looks) <= 3
+            assert len(polls) <= 3
 
 
 class TestSweep:
     def test_lost_flush_timers(self, cloud):
         """
-        A flush whose clock is lost is rung again.
+        A flush whose timer is lost gets a new one.
         """
         suite.upload(cloud, "a.css")
         cloud.world.run(until=lambda: "collect_changes" in cloud.world.invocations[-1].function)
@@ -379,7 +379,7 @@ class TestSweep:
 
     def test_lost_watch_timers(self, cloud):
         """
-        A watch whose clock is lost is rung again, and ends with its announcement.
+        A watch whose timer is lost gets a new one, and ends with its announcement.
         """
         suite.upload(cloud, "a.css")
         cloud.world.run(until=lambda: sent(cloud))
@@ -415,7 +415,7 @@ class TestWatch:
 
     def test_timed_out(self):
         """
-        What never ends is given up when botocore's own waiter would, and announced as that.
+        What never ends times out when botocore's own waiter would, and is announced as that.
         """
         with suite.running(lags=Lags(invalidation_completed_s=86_400)) as cloud:
             began = cloud.world.virtual_time.now()
@@ -427,7 +427,7 @@ class TestWatch:
 
     def test_busy(self, cloud):
         """
-        A look that is refused for now is no end.
+        A poll that is throttled is no end.
         """
         cloud.world.faults.rules.append(
             Rule(does=Does.THROTTLE, caller="poll_watches", operation="ListInvalidations")
@@ -458,7 +458,7 @@ class TestWatch:
     @pytest.mark.parametrize(("times", "kind"), [(4, "Completed"), (5, "Failed")])
     def test_unexpected(self, cloud, times, kind):
         """
-        A look that is refused unexpectedly is no end, unless that happens five times in a row.
+        A poll that is refused unexpectedly is no end, unless that happens five times in a row.
         """
         cloud.world.faults.rules.append(
             Rule(
@@ -496,7 +496,7 @@ class TestWatch:
 
 
 class TestWarnings:
-    def test_error_is_told(self, cloud, caplog):
+    def test_error(self, cloud, caplog):
         """
         A step that AWS refuses is warned of, with what was refused, where an alarm counts it.
         """
@@ -513,6 +513,7 @@ class TestWarnings:
         cloud.world.settle()
 
         (warned,) = [record for record in caplog.records if record.levelname == "WARNING"]
-        assert warned.message == "flush looked at"
-        assert "AccessDenied" in str(vars(warned)["error"])
+        assert warned.message == "step failed"
+        assert vars(warned)["code"] == "AccessDenied"
+        assert "ListDistributions" in vars(warned)["reason"]
         assert sent(cloud) == [("/a.css",)]

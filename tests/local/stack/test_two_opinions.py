@@ -7,8 +7,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cdn.cloudfront import paths
+from cdn.cloudfront.behaviors import Behavior, Distribution
+from cdn.cloudfront.origins import Origin
 from cdn.invalidation import planner
-from cdn.invalidation.routes import Behavior, Distribution, Origin, Route
+from cdn.invalidation.routes import Route
 from local.edge import behaviors, evictions
 
 SITE = Origin("site", "site.s3.amazonaws.com")
@@ -38,7 +40,7 @@ def test_every_url(key):
     """
     A key's items take every URL by which a browser gets it, or the plan says why not.
     """
-    plan = planner.make([key], routes=[ROUTE], listed=lambda _: None)
+    plan = planner.make([key], routes=[ROUTE], list_keys=lambda _: None)
     items = [item for batch in plan.batches for item in batch.items]
     eviction = evictions.Eviction.of(tuple(items))
 
@@ -54,7 +56,7 @@ def test_nothing_else(key, other):
     """
     No item of a key takes another key's copies, unless it had to be a wildcard.
     """
-    plan = planner.make([key], routes=[ROUTE], listed=lambda _: None)
+    plan = planner.make([key], routes=[ROUTE], list_keys=lambda _: None)
     items = tuple(item for batch in plan.batches for item in batch.items)
     if key == other or any(map(paths.is_wildcard, items)):
         return
@@ -113,7 +115,7 @@ def test_routes(routed, dirty, clean, others):
     plan = planner.make(
         dirty,
         routes=[route],
-        listed=lambda prefix: sorted(key for key in dirty | clean if key.startswith(prefix)),
+        list_keys=lambda prefix: sorted(key for key in dirty | clean if key.startswith(prefix)),
     )
     items = tuple(item for batch in plan.batches for item in batch.items)
     eviction = evictions.Eviction.of(items)
@@ -159,7 +161,7 @@ def test_order(changed, clean, random):
         return planner.make(
             keys,
             routes=[ROUTE],
-            listed=lambda prefix: [key for key in there if key.startswith(prefix)],
+            list_keys=lambda prefix: [key for key in there if key.startswith(prefix)],
         )
 
     again = [*changed, *random.choices(changed, k=3)]

@@ -7,13 +7,13 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from cdn.aws.table import Ledger
+from cdn.aws.table import Table
 from cdn.signing import key_pairs
 from local.cloudfront import CloudFront, doors
 
 
 @pytest.fixture
-def rows():
+def ledger():
     with mock_aws():
         client = boto3.Session("k", "s", region_name="us-east-1").client("dynamodb")
         client.create_table(
@@ -40,7 +40,7 @@ def rows():
                 }
             ],
         )
-        yield Ledger(client, "ledger")
+        yield Table(client, "ledger")
 
 
 class TimeSource:

@@ -20,7 +20,7 @@ def drawn():
 
 def subclasses(error):
     """Return each error below *error* with its superclass."""
-    tree = {}
+    tree: dict[str, str] = {}
     for child in error.__subclasses__():
         tree |= {child.__name__: error.__name__} | subclasses(child)
     return tree

@@ -13,6 +13,7 @@ ENVIRON = {
     "FLUSH_TIMERS_URL": "https://sqs/flush",
     "QUIET_PERIOD_S": "2",
     "MAX_WAIT_S": "60",
+    "METRICS_NAMESPACE": "autopilot",
 }
 
 
@@ -28,6 +29,7 @@ class TestRead:
             flush_timers_url="https://sqs/flush",
             quiet_period_s=2,
             max_wait_s=60,
+            metrics_namespace="autopilot",
         )
 
     @pytest.mark.parametrize("text", ["", "two", "-1", "2.5"])

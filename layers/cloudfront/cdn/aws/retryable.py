@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as AwsConnectionError
 
 from cdn.errors import RetryLaterError
 
@@ -100,5 +101,5 @@ def retry_later(*conflicts: str) -> Iterator[None]:
         if code in conflicts or is_retryable(exc.response):
             raise RetryLaterError(exc.operation_name, code) from exc
         raise
-    except HTTPClientError as exc:
+    except (AwsConnectionError, HTTPClientError) as exc:
         raise RetryLaterError("a request to AWS", code_of(exc)) from exc

@@ -46,6 +46,11 @@ class Key(Generic[R]):
     sk: str
 
 
+def key_of(row: R) -> Key[R]:
+    """Return the key of a row that was read."""
+    return Key(row["pk"], row["sk"])
+
+
 @dataclass(frozen=True, slots=True)
 class KeyRange(Generic[R]):
     """Where rows of a kind are: all of a partition from *first* to *last*."""

@@ -196,7 +196,7 @@ def finish(context: FlushContext, bucket: str, plan_id: str, lock: str) -> Itera
         remove=("expires_at_s",),
     )
     keys = [
-        (Key[rows.BatchRow](row["pk"], row["sk"]), row)
+        (rows.key_of(row), row)
         for row in context.ledger.query(rows.batches(bucket, plan_id))
         if "sent_at_ms" not in row
     ]

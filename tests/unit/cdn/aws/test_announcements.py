@@ -8,15 +8,15 @@ import pytest
 from botocore.stub import Stubber
 
 from cdn.aws import announcements
-from cdn.aws.announcements import Announcement, Audience
+from cdn.aws.announcements import Announcement, Announcer
 from cdn.errors import RetryLaterError
 
 END = Announcement(
     id="invalidation/E1/I1/completed",
-    kind="Invalidation Completed",
-    sentence="Invalidation Completed: I1 of distribution E1, 20 s after it began.",
+    detail_type="Invalidation Completed",
+    message="Invalidation Completed: I1 of distribution E1, 20 s after it began.",
     at_ms=1_795_305_600_000,
-    facts={"distribution_id": "E1"},
+    details={"distribution_id": "E1"},
 )
 DETAIL = {
     "id": "invalidation/E1/I1/completed",
@@ -39,17 +39,17 @@ distribution_id: E1"""
 
 
 @pytest.fixture
-def audience():
+def announcer():
     session = boto3.Session("k", "s", region_name="us-east-1")
-    return Audience(session.client("events"), "default", session.client("sns"), "arn:topic")
+    return Announcer(session.client("events"), "default", session.client("sns"), "arn:topic")
 
 
 class TestPublish:
-    def test_both(self, audience):
+    def test_both(self, announcer):
         """
-        The bus gets the facts, the topic a sentence and the facts.
+        The bus gets the details, the topic a sentence and the details.
         """
-        with Stubber(audience.events) as bus, Stubber(audience.sns) as topic:
+        with Stubber(announcer.events) as bus, Stubber(announcer.sns) as topic:
             bus.add_response("put_events", {"FailedEntryCount": 0}, {"Entries": [ENTRY]})
             topic.add_response(
                 "publish",
@@ -59,24 +59,24 @@ class TestPublish:
                     "Subject": "CloudFront: Invalidation Completed",
                     "Message": MESSAGE,
                     "MessageAttributes": {
-                        "kind": {"DataType": "String", "StringValue": END.kind},
+                        "detail_type": {"DataType": "String", "StringValue": END.detail_type},
                         "id": {"DataType": "String", "StringValue": END.id},
                     },
                 },
             )
 
-            announcements.publish(audience, END)
+            announcements.publish(announcer, END)
 
             bus.assert_no_pending_responses()
             topic.assert_no_pending_responses()
 
-    def test_not_taken(self, audience):
+    def test_not_taken(self, announcer):
         """
         An entry that the bus does not take is an error, though the call is none.
         """
         answer = {"FailedEntryCount": 1, "Entries": [{"ErrorCode": "ThrottlingException"}]}
-        with Stubber(audience.events) as bus:
+        with Stubber(announcer.events) as bus:
             bus.add_response("put_events", answer, {"Entries": [ENTRY]})
 
             with pytest.raises(RetryLaterError, match="ThrottlingException"):
-                announcements.publish(audience, END)
+                announcements.publish(announcer, END)

@@ -5,7 +5,7 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
-from cdn.aws.object_listing import Listing
+from cdn.aws.object_listing import ObjectListing
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ class TestKeys:
         script.add_response("list_objects_v2", page("a/2", token="1"))
         script.add_response("list_objects_v2", page("a/1"))
 
-        assert Listing(client, "site").keys("a/") == ["a/1", "a/2"]
+        assert ObjectListing(client, "site").keys("a/") == ["a/1", "a/2"]
 
     def test_too_many(self, client, script):
         """
@@ -44,13 +44,13 @@ class TestKeys:
         for number in range(10):
             script.add_response("list_objects_v2", page("a", token=f"{number}"))
 
-        assert Listing(client, "site").keys("") is None
+        assert ObjectListing(client, "site").keys("") is None
 
     def test_too_many_in_all(self, client, script):
         """
         After a hundred pages nothing more is asked.
         """
-        listing = Listing(client, "site")
+        listing = ObjectListing(client, "site")
         for number in range(100):
             script.add_response("list_objects_v2", page("a", token=f"{number}"))
         for _ in range(10):
@@ -64,7 +64,7 @@ class TestKeys:
         """
         script.add_client_error("list_objects_v2", "NoSuchBucket", http_status_code=404)
 
-        assert Listing(client, "site").keys("") == []
+        assert ObjectListing(client, "site").keys("") == []
 
     def test_forbidden(self, client, script):
         """
@@ -72,7 +72,7 @@ class TestKeys:
         """
         script.add_client_error("list_objects_v2", "AccessDenied", http_status_code=403)
 
-        assert Listing(client, "site").keys("") is None
+        assert ObjectListing(client, "site").keys("") is None
 
     def test_fault(self, client, script):
         """
@@ -81,4 +81,4 @@ class TestKeys:
         script.add_client_error("list_objects_v2", "InternalError", http_status_code=500)
 
         with pytest.raises(ClientError):
-            Listing(client, "site").keys("")
+            ObjectListing(client, "site").keys("")

@@ -1,46 +1,62 @@
 """Rows are written on conditions, and read as they were written."""
 
+from typing import Any
+
 import pytest
 
 from cdn.aws import table
+from cdn.aws.rows import Key, KeyRange
 
-ROW = {"pk": "p", "sk": "s", "number": 1, "text": "ü", "blob": b"\x00", "map": {"list": [1]}}
+KEY: Key[Any] = Key("p", "s")
+ROW = {"number": 1, "text": "ü", "blob": b"\x00", "map": {"list": [1]}}
+WHOLE = {"pk": "p", "sk": "s", **ROW}
 
 
-class TestPut:
-    def test_round_trip(self, rows):
+class TestReplace:
+    def test_round_trip(self, ledger):
         """
         Numbers, text, bytes, maps and lists come back as they went.
         """
-        rows.put(ROW)
+        ledger.replace(KEY, ROW)
 
-        assert rows.get("p", "s") == ROW
+        assert ledger.get(KEY) == WHOLE
 
-    def test_new(self, rows):
+    def test_in_place(self, ledger):
         """
-        A row that is there already is left as it is.
+        Whatever was there is gone.
         """
-        assert rows.put_new(ROW)
-        assert not rows.put_new(ROW | {"number": 2})
-        assert rows.get("p", "s") == ROW
+        ledger.replace(KEY, ROW)
 
-    def test_absent(self, rows):
+        ledger.replace(KEY, {"number": 2})
+
+        assert ledger.get(KEY) == {"pk": "p", "sk": "s", "number": 2}
+
+    def test_absent(self, ledger):
         """
         A row that was never written is none.
         """
-        assert rows.get("p", "s") is None
+        assert ledger.get(KEY) is None
 
 
-class TestChange:
-    def test_all_at_once(self, rows):
+class TestCreate:
+    def test_once(self, ledger):
+        """
+        A row that is there already is left as it is.
+        """
+        assert ledger.create(KEY, ROW)
+        assert not ledger.create(KEY, ROW | {"number": 2})
+        assert ledger.get(KEY) == WHOLE
+
+
+class TestUpdate:
+    def test_all_at_once(self, ledger):
         """
         One write sets, keeps, adds and removes.
         """
-        rows.put(ROW)
+        ledger.replace(KEY, ROW)
 
-        after = rows.change(
-            "p",
-            "s",
+        after = ledger.update(
+            KEY,
             put={"text": "new"},
             keep={"number": 9, "more": 1},
             add={"count": 2},
@@ -57,72 +73,114 @@ class TestChange:
             "count": 2,
         }
 
-    def test_before(self, rows):
+    def test_only_remove(self, ledger):
         """
-        What a row was before its first write is nothing.
+        A write may do nothing but drop an attribute.
         """
-        assert rows.change("p", "s", put={"number": 1}, returning="ALL_OLD") == {}
+        ledger.replace(KEY, {"number": 1, "text": "gone"})
 
-    @pytest.mark.parametrize(
-        ("condition", "holds"),
-        [
-            (table.equal("number", 1), True),
-            (table.equal("number", 2), False),
-            (table.absent("other"), True),
-            (table.absent("number"), False),
-            (table.present("number"), True),
-            (table.present("other"), False),
-            (table.passed("number", 2), True),
-            (table.passed("number", 1), False),
-            (table.passed("other", 1), True),
-            (table.equal("number", 1) & table.absent("text"), False),
-        ],
-    )
-    def test_condition(self, rows, condition, holds):
+        assert ledger.update(KEY, remove=["text"]) == {"pk": "p", "sk": "s", "number": 1}
+
+    def test_no_row(self, ledger):
+        """
+        A row that is gone is not made anew as a shell.
+        """
+        assert ledger.update(KEY, put={"number": 1}) is None
+        assert ledger.get(KEY) is None
+
+
+CONDITIONS = [
+    (table.equal("number", 1), True),
+    (table.equal("number", 2), False),
+    (table.absent("other"), True),
+    (table.absent("number"), False),
+    (table.present("number"), True),
+    (table.present("other"), False),
+    (table.passed("number", 2), True),
+    (table.passed("number", 1), False),
+    (table.passed("other", 1), True),
+    (table.equal("number", 1) & table.absent("text"), False),
+]
+
+
+class TestUpdateIf:
+    @pytest.mark.parametrize(("condition", "holds"), CONDITIONS)
+    def test_condition(self, ledger, condition, holds):
         """
         A write happens only if its condition holds.
         """
-        rows.put(ROW)
+        ledger.replace(KEY, ROW)
 
-        after = rows.change("p", "s", put={"number": 7}, when=condition)
+        after = ledger.update_if(condition, KEY, put={"number": 7})
 
         assert (after is not None) == holds
-        found = rows.get("p", "s")
-        assert found is not None
-        assert found["number"] == (7 if holds else 1)
+        row = ledger.get(KEY)
+        assert row is not None
+        assert row["number"] == (7 if holds else 1)
+
+    def test_no_row(self, ledger):
+        """
+        A row that is gone meets no condition, not even that an attribute is absent.
+        """
+        assert ledger.update_if(table.absent("number"), KEY, put={"number": 1}) is None
+        assert ledger.get(KEY) is None
 
 
-class TestRows:
-    def test_range(self, rows):
+class TestCreateOrUpdate:
+    def test_before(self, ledger):
+        """
+        What a row was before its first write is nothing.
+        """
+        before = ledger.create_or_update(KEY, put={"number": 1}, returning="ALL_OLD")
+
+        assert before == {}
+        assert ledger.get(KEY) == {"pk": "p", "sk": "s", "number": 1}
+
+    @pytest.mark.parametrize(("condition", "holds"), CONDITIONS)
+    def test_condition(self, ledger, condition, holds):
+        """
+        A condition is checked in the same write.
+        """
+        ledger.replace(KEY, ROW)
+
+        after = ledger.create_or_update(KEY, put={"number": 7}, condition=condition)
+
+        assert (after is not None) == holds
+
+
+class TestQuery:
+    def test_range(self, ledger):
         """
         The rows of a range come in order, and no others.
         """
         for sk in ("b#2", "a#1", "b#1", "c#1"):
-            rows.put({"pk": "p", "sk": sk})
+            ledger.replace(Key("p", sk), {})
 
-        assert [row["sk"] for row in rows.rows("p", first="b#", last="b#~")] == ["b#1", "b#2"]
+        found = ledger.query(KeyRange("p", "b#", "b#~"))
 
-    def test_many(self, rows):
+        assert [row["sk"] for row in found] == ["b#1", "b#2"]
+
+    def test_many(self, ledger):
         """
         More rows than one answer of DynamoDB holds are all there.
         """
         for number in range(5):
-            rows.put({"pk": "p", "sk": f"{number}", "blob": bytes(300_000)})
+            ledger.replace(Key("p", f"{number}"), {"blob": bytes(300_000)})
 
-        assert len(list(rows.rows("p", first="0", last="9"))) == 5
+        assert len(list(ledger.query(KeyRange("p", "0", "9")))) == 5
 
 
 class TestDelete:
-    def test_many(self, rows):
+    def test_many(self, ledger):
         """
         Any number of rows is deleted, gone ones among them.
         """
         for number in range(60):
-            rows.put({"pk": "p", "sk": f"{number:02}"})
+            ledger.replace(Key("p", f"{number:02}"), {})
 
-        rows.delete("p", [f"{number:02}" for number in range(5, 70)])
+        ledger.delete(Key("p", f"{number:02}") for number in range(5, 70))
 
-        assert [row["sk"] for row in rows.rows("p", first="0", last="9")] == [
+        assert [row["sk"] for row in ledger.query(KeyRange("p", "0", "9"))] == [
             "00",
             "01",
             "02",
@@ -132,13 +190,13 @@ class TestDelete:
 
 
 class TestOverdue:
-    def test_own_clock(self, rows):
+    def test_own_timer(self, ledger):
         """
-        Only rows that wait for this clock, and for too long, are overdue.
+        Only rows that wait for this timer, and for too long, are overdue.
         """
-        rows.put({"pk": "late", "sk": "s", "timer": "flush", "due_at_ms": 1})
-        rows.put({"pk": "early", "sk": "s", "timer": "flush", "due_at_ms": 9})
-        rows.put({"pk": "other", "sk": "s", "timer": "watch", "due_at_ms": 1})
-        rows.put({"pk": "done", "sk": "s"})
+        ledger.replace(Key("late", "s"), {"timer": "flush", "due_at_ms": 1})
+        ledger.replace(Key("early", "s"), {"timer": "flush", "due_at_ms": 9})
+        ledger.replace(Key("other", "s"), {"timer": "watch", "due_at_ms": 1})
+        ledger.replace(Key("done", "s"), {})
 
-        assert list(rows.overdue("flush", before_ms=5)) == [("late", "s")]
+        assert list(ledger.overdue("flush", before_ms=5)) == ["late"]

@@ -1,20 +1,22 @@
-"""Clocks ring for rows, one apart from the other, and are set again by their visibility."""
+"""Timers bring rows back, one apart from the other, and come again when their rows are due."""
 
 import json
 
 import boto3
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, EndpointConnectionError
 from botocore.stub import Stubber
 
 from cdn.aws import timers
-from cdn.aws.timers import Clock, Rung
-from cdn.errors import MessageError, RetryLaterError
+from cdn.aws.timers import TimerQueue, TimerRun
+from cdn.errors import RetriesExhaustedError, RetryLaterError
+from cdn.telemetry import StepResult
 
 NOW_S = 1_000.0
+DONE = StepResult("flush finished")
 
 
-def ring(row_id, number=1):
+def timer(row_id, number=1):
     return record(json.dumps({"version": 1, "row": row_id}), number)
 
 
@@ -26,51 +28,108 @@ def now():
     return NOW_S
 
 
-class TestAnswer:
-    def test_step(self):
-        """
-        Each rung row takes its step, and says when it wants to be rung again.
-        """
-        due = {"a": None, "b": 5_000}
+@pytest.fixture
+def reported():
+    return []
 
-        rungs = timers.answer([ring("a", 1), ring("b", 2)], due.get, now=now)
 
-        assert [Rung("m1", "r1", "a", None), Rung("m2", "r2", "b", 5_000)] == rungs
+@pytest.fixture
+def run(reported):
+    """Run timers, whose steps are given by row, and remember what is reported."""
+
+    def run(records, steps):
+        return timers.run(records, steps, report=reported.append, now=now)
+
+    return run
+
+
+class TestRun:
+    def test_step(self, run, reported):
+        """
+        Each row takes its step, and says when its timer must come back.
+        """
+        results = {"a": DONE, "b": StepResult("flush not due", due_at_ms=5_000)}
+
+        runs = run([timer("a", 1), timer("b", 2)], lambda row_id: [results[row_id]])
+
+        assert [
+            TimerRun("m1", "r1", "a", results["a"]),
+            TimerRun("m2", "r2", "b", results["b"]),
+        ] == runs
+        assert [None, 5_000] == [one.due_at_ms for one in runs]
+        assert reported == [*results.values()]
+
+    def test_told_at_once(self, run, reported):
+        """
+        What was done before a step failed has been reported.
+        """
+
+        def steps(_):
+            yield StepResult("plan committed")
+            raise RetryLaterError("CreateInvalidation", "Throttling", due_at_ms=9_000)
+
+        (failed,) = run([timer("a")], steps)
+
+        assert [result.outcome for result in reported] == ["plan committed", "throttled"]
+        assert failed.last.ids == {
+            "row_id": "a",
+            "operation": "CreateInvalidation",
+            "code": "Throttling",
+        }
+        assert failed.due_at_ms == 9_000
 
     @pytest.mark.parametrize(
-        "error",
-        [RetryLaterError("PutEvents", "busy"), ClientError({"Error": {"Code": "x"}}, "GetItem")],
+        ("error", "outcome"),
+        [
+            (RetryLaterError("PutEvents", "busy"), "throttled"),
+            (ClientError({"Error": {"Code": "x"}}, "GetItem"), "step failed"),
+            (EndpointConnectionError(endpoint_url="https://dynamodb"), "step failed"),
+        ],
     )
-    def test_apart(self, error):
+    def test_apart(self, run, error, outcome):
         """
-        A row whose step AWS spoils is rung again in 30 s, and its neighbours go on.
+        A row whose step AWS or the network fails comes back in 30 s, and its neighbours go on.
         """
 
-        def step(row_id):
+        def steps(row_id):
             if row_id == "bad":
                 raise error
+            return [DONE]
 
-        bad, good = timers.answer([ring("bad", 1), ring("good", 2)], step, now=now)
+        bad, good = run([timer("bad", 1), timer("good", 2)], steps)
 
-        assert (1_030_000, error) == (bad.due_ms, bad.error)
-        assert good.due_ms is None
+        assert (1_030_000, outcome) == (bad.due_at_ms, bad.last.outcome)
+        assert good.due_at_ms is None
 
-    def test_our_own_fault(self):
+    def test_exhausted(self, run):
+        """
+        A row whose retries are exhausted does not come back by itself.
+        """
+
+        def steps(_):
+            raise RetriesExhaustedError("the flush of bucket a", "AccessDenied")
+
+        (exhausted,) = run([timer("a")], steps)
+
+        assert ("retries exhausted", None) == (exhausted.last.outcome, exhausted.due_at_ms)
+
+    def test_our_own_fault(self, run):
         """
         A fault of the code is not taken for one of AWS's.
         """
         with pytest.raises(ZeroDivisionError):
-            timers.answer([ring("a")], lambda _: 1 // 0, now=now)
+            run([timer("a")], lambda _: 1 // 0)
 
     @pytest.mark.parametrize("body", ["no json", "[]", '{"version": 2, "row": "a"}', "{}"])
-    def test_not_a_clock(self, body):
+    def test_not_a_timer(self, run, body):
         """
-        A message of another form is kept, for its queue to set aside at last.
+        A message of another form stays, for its queue to dead-letter at last.
         """
-        (rung,) = timers.answer([record(body)], lambda _: None, now=now)
+        (unreadable,) = run([record(body)], lambda _: [DONE])
 
-        assert isinstance(rung.error, MessageError)
-        assert rung.due_ms is not None
+        assert "step failed" == unreadable.last.outcome
+        assert "the body is" in unreadable.last.reason
+        assert unreadable.due_at_ms is not None
 
 
 @pytest.fixture
@@ -80,19 +139,23 @@ def client():
     )
 
 
-class TestSetAgain:
+def due(message, at_ms):
+    return TimerRun(f"m{message}", f"r{message}", "row", StepResult("throttled", due_at_ms=at_ms))
+
+
+class TestReschedule:
     @pytest.mark.parametrize(
-        ("due_ms", "visibility_s"),
+        ("due_at_ms", "visibility_s"),
         [
-            (1_000_001, 2),  # SQS would hand it over at once
+            (1_000_001, 2),  # SQS would deliver it at once
             (999_000, 2),
             (1_010_500, 11),
             (10**12, 42_300),  # under SQS's 12 hours
         ],
     )
-    def test_visibility(self, client, due_ms, visibility_s):
+    def test_visibility(self, client, due_at_ms, visibility_s):
         """
-        A clock rings when its row is due, never before, within what SQS allows.
+        A timer comes back when its row is due, never before, within what SQS allows.
         """
         with Stubber(client) as stub:
             stub.add_response(
@@ -106,20 +169,18 @@ class TestSetAgain:
                 },
             )
 
-            answer = timers.set_again(
-                Clock(client, "https://timers"),
-                [Rung("m1", "r1", "a", due_ms), Rung("m2", "r2", "b", None)],
-                now=now,
+            response = timers.reschedule(
+                TimerQueue(client, "https://timers"), [due(1, due_at_ms), due(2, None)], now=now
             )
 
-        assert {"batchItemFailures": [{"itemIdentifier": "m1"}]} == answer
+        assert {"batchItemFailures": [{"itemIdentifier": "m1"}]} == response
 
     def test_all_done(self, client):
         """
-        When all clocks have done their work, SQS is told nothing but to delete them.
+        When no row waits for anything, SQS is asked for nothing but to delete the timers.
         """
-        timer_queue = Clock(client, "https://timers")
+        queue = TimerQueue(client, "https://timers")
         with Stubber(client):
-            answer = timers.set_again(timer_queue, [Rung("m1", "r1", "a", None)], now=now)
+            response = timers.reschedule(queue, [due(1, None)], now=now)
 
-        assert {"batchItemFailures": []} == answer
+        assert {"batchItemFailures": []} == response

@@ -7,10 +7,11 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
-from cdn.cloudfront import invalidations
+from cdn.cloudfront import invalidations, targets
 from cdn.errors import RetryLaterError, TargetGoneError
 
 BATCH = {"Paths": {"Quantity": 2, "Items": ["/a", "/b*"]}, "CallerReference": "ours"}
+TARGET = targets.distribution("E1")
 REQUEST = {"DistributionId": "E1", "InvalidationBatch": BATCH}
 
 
@@ -27,7 +28,7 @@ def script(client):
 
 
 def create(client):
-    return invalidations.create(client, distribution_id="E1", items=["/a", "/b*"], reference="ours")
+    return invalidations.create(client, target=TARGET, items=["/a", "/b*"], caller_reference="ours")
 
 
 def invalidation(name, reference):

@@ -18,8 +18,8 @@ def listing_of(keys):
     return lambda prefix: sorted(key for key in keys if key.startswith(prefix))
 
 
-def covered(cover, key):
-    return key in cover.keys or any(map(key.startswith, cover.prefixes))
+def covered(folded, key):
+    return key in folded.keys or any(map(key.startswith, folded.prefixes))
 
 
 class TestFold:
@@ -27,38 +27,38 @@ class TestFold:
         """
         A folder in which every key changed is one prefix.
         """
-        cover = folding.fold(
+        folded = folding.fold(
             ["css/a", "css/b"],
-            listed=listing_of(["css/a", "css/b", "index"]),
+            list_keys=listing_of(["css/a", "css/b", "index"]),
             foldable=everything_foldable,
         )
 
-        assert cover == folding.Cover(keys=(), prefixes=("css/",))
+        assert folded == folding.Folded(keys=(), prefixes=("css/",))
 
     def test_one_sibling_unchanged(self):
         """
         A folder in which one key did not change is named key by key.
         """
-        cover = folding.fold(
+        folded = folding.fold(
             ["css/a", "css/b"],
-            listed=listing_of(["css/a", "css/b", "css/c"]),
+            list_keys=listing_of(["css/a", "css/b", "css/c"]),
             foldable=everything_foldable,
         )
 
-        assert cover == folding.Cover(keys=("css/a", "css/b"), prefixes=())
+        assert folded == folding.Folded(keys=("css/a", "css/b"), prefixes=())
 
     def test_too_many_to_list(self):
         """
         What cannot be listed is not folded, but what lies below it may be.
         """
         keys = ["a/1", "a/2", "b/1"]
-        cover = folding.fold(
+        folded = folding.fold(
             keys,
-            listed=lambda prefix: listing_of(keys)(prefix) if prefix else None,
+            list_keys=lambda prefix: listing_of(keys)(prefix) if prefix else None,
             foldable=everything_foldable,
         )
 
-        assert cover == folding.Cover(keys=("b/1",), prefixes=("a/",))
+        assert folded == folding.Folded(keys=("b/1",), prefixes=("a/",))
 
     def test_listed_once(self):
         """
@@ -67,11 +67,11 @@ class TestFold:
         asked = []
         keys = ["a/1", "a/2", "b/1", "b/2", "c"]
 
-        def listed(prefix):
+        def list_keys(prefix):
             asked.append(prefix)
             return listing_of([*keys, "d"])(prefix)
 
-        folding.fold(keys, listed=listed, foldable=everything_foldable)
+        folding.fold(keys, list_keys=list_keys, foldable=everything_foldable)
 
         assert [""] == asked
 
@@ -81,15 +81,15 @@ class TestFold:
         Every changed key is covered, no unchanged key is, and only foldable prefixes are used.
         """
         clean -= dirty
-        cover = folding.fold(
+        folded = folding.fold(
             dirty,
-            listed=listing_of(clean | dirty),
+            list_keys=listing_of(clean | dirty),
             foldable=lambda prefix: prefix not in unfoldable,
         )
 
-        assert all(covered(cover, key) for key in dirty)
-        assert not any(covered(cover, key) for key in clean)
-        assert not unfoldable & set(cover.prefixes)
+        assert all(covered(folded, key) for key in dirty)
+        assert not any(covered(folded, key) for key in clean)
+        assert not unfoldable & set(folded.prefixes)
 
     @given(dirty=st.sets(KEYS, max_size=5), clean=st.sets(KEYS, max_size=5))
     def test_fewest(self, dirty, clean):
@@ -97,9 +97,11 @@ class TestFold:
         No choice of keys and prefixes covers the same with fewer items.
         """
         clean -= dirty
-        cover = folding.fold(dirty, listed=listing_of(clean | dirty), foldable=everything_foldable)
+        folded = folding.fold(
+            dirty, list_keys=listing_of(clean | dirty), foldable=everything_foldable
+        )
 
-        assert len(cover.keys) + len(cover.prefixes) == fewest_by_trying(dirty, clean)
+        assert len(folded.keys) + len(folded.prefixes) == fewest_by_trying(dirty, clean)
 
 
 def fewest_by_trying(dirty, clean):

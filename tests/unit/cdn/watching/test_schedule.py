@@ -1,4 +1,4 @@
-"""Looks come when something is likely to have ended, as soon as it is known how long that takes."""
+"""Polls come when something is likely to have ended, once it is known how long that takes."""
 
 from itertools import pairwise
 from math import ceil, exp, log
@@ -10,57 +10,57 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cdn.watching import schedule, watches
-from cdn.watching.schedule import Manner
+from cdn.watching.schedule import PollingRules
 
-MANNER = Manner(pause_s=20, longest_pause_s=30, price_s=4)
+RULES = PollingRules(pause_s=20, max_pause_s=30, latency_cost_s=4)
 
 
-def cost(ends, chosen, manner):
+def cost(durations_s, polls_s, rules):
     """Add up what a schedule would have cost, by following it."""
     total = 0.0
-    for end in ends:
-        at, looks = 0.0, 0
-        while at < end:
-            at = schedule.next_look_s(chosen, at, manner)
-            looks += 1
-        total += at - end + manner.price_s * looks
+    for duration_s in durations_s:
+        at, polls = 0.0, 0
+        while at < duration_s:
+            at = schedule.next_poll_s(polls_s, at, rules)
+            polls += 1
+        total += at - duration_s + rules.latency_cost_s * polls
     return total
 
 
 class TestSchedule:
     @given(st.lists(st.integers(1, 31), min_size=8, max_size=10), st.integers(1, 9))
-    def test_cheapest(self, ends, price_s):
+    def test_cheapest(self, durations_s, latency_cost_s):
         """
         No other choice of moments would have cost less.
         """
-        manner = Manner(pause_s=20, longest_pause_s=30, price_s=price_s)
-        moments = sorted(set(ends))
+        rules = PollingRules(pause_s=20, max_pause_s=30, latency_cost_s=latency_cost_s)
+        moments = sorted(set(durations_s))
 
         least = min(
-            cost(ends, [m for bit, m in enumerate(moments) if chosen >> bit & 1], manner)
-            for chosen in range(1, 1 << len(moments))
-            if chosen >> (len(moments) - 1)
+            cost(durations_s, [m for bit, m in enumerate(moments) if choice >> bit & 1], rules)
+            for choice in range(1, 1 << len(moments))
+            if choice >> (len(moments) - 1)
         )
 
-        assert cost(ends, schedule.schedule(ends, manner), manner) <= least + 1e-9
+        assert cost(durations_s, schedule.schedule(durations_s, rules), rules) <= least + 1e-9
 
     @given(st.lists(st.integers(1, 2_000), min_size=8, max_size=200))
-    def test_covers(self, ends):
+    def test_covers(self, durations_s):
         """
-        The last look comes when all have ended, and no pause after the first is too long.
+        The last poll comes when all have ended, and no pause after the first is too long.
         """
-        chosen = schedule.schedule(ends, MANNER)
+        polls_s = schedule.schedule(durations_s, RULES)
 
-        assert chosen == sorted(set(chosen))
-        assert chosen[-1] == max(ends)
-        assert all(b - a <= 30 for a, b in pairwise(chosen))
+        assert polls_s == sorted(set(polls_s))
+        assert polls_s[-1] == max(durations_s)
+        assert all(b - a <= 30 for a, b in pairwise(polls_s))
 
     def test_little_known(self):
         """
         While little is known, the waiter's own pause is kept.
         """
-        assert schedule.schedule([12] * 7, MANNER) == []
-        assert schedule.next_look_s([], 0, MANNER) == 20
+        assert schedule.schedule([12] * 7, RULES) == []
+        assert schedule.next_poll_s([], 0, RULES) == 20
 
 
 def lognormal(random, *, p50, p95):
@@ -78,44 +78,44 @@ def deployment_s(random):
     return lognormal(random, p50=180, p95=300)
 
 
-def follow(draw, manner, *, learning):
-    """Watch 1,000 things one after the other; tell the mean of the looks, and of the lag."""
+def follow(draw, rules, *, learning):
+    """Watch 1,000 things one after the other; tell the mean of the polls, and of the lag."""
     random = Random(1)
     known: list[int] = []
-    chosen: list[int] = []
-    looks, lags = [], []
+    polls_s: list[int] = []
+    polls, lags = [], []
     for _ in range(1_000):
-        end = draw(random)
+        duration_s = draw(random)
         moments = [0]
-        while moments[-1] < end:
-            moments.append(ceil(schedule.next_look_s(chosen, moments[-1], manner)))
-        looks.append(len(moments) - 1)
-        lags.append(moments[-1] - end)
+        while moments[-1] < duration_s:
+            moments.append(ceil(schedule.next_poll_s(polls_s, moments[-1], rules)))
+        polls.append(len(moments) - 1)
+        lags.append(moments[-1] - duration_s)
         if learning:
-            # As `watches` does: the end was at some moment between the last two looks.
-            known = [*known, max(1, round(sum(moments[-2:]) / 2))][-schedule.MOST_ENDS :]
-            chosen = schedule.schedule(known, manner)
-    return mean(looks[200:]), mean(lags[200:])
+            # As `watches` does: the end was at some moment between the last two polls.
+            known = [*known, max(1, round(sum(moments[-2:]) / 2))][-schedule.MAX_DURATIONS :]
+            polls_s = schedule.schedule(known, rules)
+    return mean(polls[200:]), mean(lags[200:])
 
 
 class TestAgainstTheWaiter:
     @pytest.mark.parametrize(
-        ("kind", "delay_s", "draw", "most_looks", "most_lag"),
+        ("kind", "delay_s", "draw", "most_polls", "most_lag"),
         [
             ("invalidation", 20, invalidation_s, 1.25, 1 / 2.5),
             ("deployment", 60, deployment_s, 0.8, 0.8),
         ],
     )
-    def test_sooner(self, kind, delay_s, draw, most_looks, most_lag):
+    def test_sooner(self, kind, delay_s, draw, most_polls, most_lag):
         """
-        Ends are heard of much sooner than by botocore's waiter, for hardly more looks or fewer.
+        Ends are heard of much sooner than by botocore's waiter, for hardly more polls or fewer.
         """
-        known = watches._KINDS[kind]
-        manner = Manner(delay_s, known.longest_pause_s, known.price_s)
-        # The waiter's first look comes at once; ours saves that one.
-        waiter_looks, waiter_lag = follow(draw, manner, learning=False)
+        known = watches._POLLING[kind]
+        rules = PollingRules(delay_s, known.max_pause_s, known.latency_cost_s)
+        # The waiter's first poll comes at once; ours saves that one.
+        waiter_polls, waiter_lag = follow(draw, rules, learning=False)
 
-        looks, lag = follow(draw, manner, learning=True)
+        polls, lag = follow(draw, rules, learning=True)
 
-        assert looks <= most_looks * (waiter_looks + 1)
+        assert polls <= most_polls * (waiter_polls + 1)
         assert lag <= most_lag * waiter_lag

@@ -42,7 +42,7 @@ def client():
     )
 
 
-class TestJudge:
+class TestEvaluate:
     @pytest.mark.parametrize(
         ("status", "verdict"),
         [("Completed", "success"), ("Failed", "failure"), ("InProgress", "retry")],
@@ -53,7 +53,7 @@ class TestJudge:
         """
         config = WaiterModel(MODEL).get_waiter("Tested")
 
-        assert verdict == waiters.judge(config.acceptors, {"Invalidation": {"Status": status}})
+        assert verdict == waiters.evaluate(config.acceptors, {"Invalidation": {"Status": status}})
 
     @pytest.mark.parametrize(
         ("code", "verdict"), [("NoSuchInvalidation", "success"), ("AccessDenied", "error")]
@@ -64,7 +64,7 @@ class TestJudge:
         """
         config = WaiterModel(MODEL).get_waiter("Tested")
 
-        assert verdict == waiters.judge(config.acceptors, {"Error": {"Code": code}})
+        assert verdict == waiters.evaluate(config.acceptors, {"Error": {"Code": code}})
 
     @pytest.mark.parametrize("status", ["Completed", "Failed", "InProgress"])
     def test_as_botocore(self, client, status):
@@ -78,7 +78,7 @@ class TestJudge:
             "InvalidationBatch": {"Paths": {"Quantity": 0}, "CallerReference": "r"},
         }
         model = WaiterModel(MODEL)
-        verdict = waiters.judge(
+        verdict = waiters.evaluate(
             model.get_waiter("Tested").acceptors, {"Invalidation": invalidation}
         )
         waiter = create_waiter_with_client("Tested", model, client)

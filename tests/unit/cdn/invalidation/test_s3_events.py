@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from cdn.errors import MessageError
+from cdn.invalidation import s3_events
 from cdn.invalidation.changes import Change
-from functions.collect_changes import app
 
-EVENTS = Path(__file__).parents[3] / "events"
+EVENTS = Path(__file__).parents[4] / "events"
 AT_MS = 1_795_305_600_000
 CREATED = Change("css/main+theme v2 100%.css", "created", "0066A4D1C3B2A1F0E1", AT_MS)
 DELETED = Change("old/übung.html", "deleted", "0066A4D1C3B2A1F0E2", AT_MS)
@@ -30,7 +30,7 @@ def body(**changes):
 
 
 def changes_of(text):
-    return app._changes(text, buckets=("site",))
+    return s3_events.changes(text, buckets=("site",))
 
 
 class TestChanges:

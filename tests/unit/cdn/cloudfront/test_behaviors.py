@@ -2,8 +2,9 @@
 
 import pytest
 
-from cdn.cloudfront import distributions
-from cdn.invalidation.routes import Behavior, Distribution, Origin
+from cdn.cloudfront import behaviors
+from cdn.cloudfront.behaviors import Behavior, Distribution
+from cdn.cloudfront.origins import Origin
 
 SITE = {"Id": "site", "DomainName": "site.s3.amazonaws.com", "OriginPath": "/v2"}
 COPY = {"Id": "copy", "DomainName": "copy.s3.amazonaws.com"}
@@ -15,7 +16,7 @@ CONFIG = {
 
 
 def of_config(config):
-    return distributions.of_config("E1", config, with_queries=frozenset({"queries"}))
+    return behaviors.of_config("E1", config, with_queries=frozenset({"queries"}))
 
 
 class TestOfConfig:
