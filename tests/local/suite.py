@@ -7,6 +7,8 @@ from pathlib import Path
 from cdn.aws.table import Table
 from cdn.aws.timers import TimerQueue
 from cdn.cloudfront import targets
+from cdn.cloudfront.quotas import Limits
+from cdn.invalidation.batches import FlushContext
 from cdn.watching import watches
 from functions.collect_changes import app as collect_changes
 from functions.poll_watches import app as poll_watches
@@ -78,6 +80,25 @@ def watch(cloud, etag):
     )
     target = targets.distribution(cloud.distribution_id)
     watches.create(context, watches.deployment(target, etag), details={})
+
+
+def flush_context(cloud, *, token, **changes):
+    """Return what a flush of the running suite works with, some of it changed."""
+    client = cloud.world.client
+    return FlushContext(
+        **{
+            "ledger": Table(client("dynamodb"), cloud.world.outputs["LedgerTable"]),
+            "cloudfront": client("cloudfront"),
+            "s3": client("s3"),
+            "watch_timers": TimerQueue(client("sqs"), cloud.world.outputs["WatchTimersUrl"]),
+            "limits": Limits(2_850, 13, items_per_second=140, wildcards_per_minute=55),
+            "access_points": {},
+            "both_forms": True,
+            "now": cloud.world.virtual_time.now,
+            "token": token,
+        }
+        | changes
+    )
 
 
 def letters(cloud, queue):

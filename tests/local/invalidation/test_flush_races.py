@@ -6,9 +6,7 @@ import pytest
 
 from cdn.aws.table import Table
 from cdn.aws.timers import TimerQueue
-from cdn.cloudfront.quotas import Limits
 from cdn.invalidation import collecting, flushes
-from cdn.invalidation.batches import FlushContext
 from cdn.invalidation.changes import Change
 from cdn.invalidation.collecting import CollectContext
 from cdn.invalidation.flushes import FlushDelays
@@ -59,19 +57,7 @@ def tokens(**happening):
 
 
 def flush(cloud, token):
-    client = cloud.world.client
-    context = FlushContext(
-        ledger=Table(client("dynamodb"), cloud.world.outputs["LedgerTable"]),
-        cloudfront=client("cloudfront"),
-        s3=client("s3"),
-        watch_timers=TimerQueue(client("sqs"), cloud.world.outputs["WatchTimersUrl"]),
-        limits=Limits(2_850, 13, items_per_second=140, wildcards_per_minute=55),
-        access_points={},
-        both_forms=True,
-        now=cloud.world.virtual_time.now,
-        token=token,
-    )
-    *_, last = flushes.steps(context, DELAYS, "site")
+    *_, last = flushes.steps(suite.flush_context(cloud, token=token), DELAYS, "site")
     return last.due_at_ms
 
 
