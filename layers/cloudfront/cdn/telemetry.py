@@ -68,6 +68,33 @@ STEPS_FAILED = "StepsFailed"
 STEPS_THROTTLED = "StepsThrottled"
 PATHS_INVALIDATED = "PathsInvalidated"
 
+ACCESS_GRANTED = "Granted"
+ACCESS_REFUSED = "Refused"
+
+ROTATION_STEPS_FAILED = "RotationStepsFailed"
+DRAINING_KEYS = "DrainingKeys"
+STANDBY_KEYS = "StandbyKeys"
+PUBLIC_KEYS = "PublicKeys"
+SIGNING_KEY_AGE = "SigningKeyAge"
+ROTATION_DUE_IN = "RotationDueIn"
+
+METRICS = frozenset(
+    {
+        STEPS_FAILED,
+        STEPS_THROTTLED,
+        PATHS_INVALIDATED,
+        ACCESS_GRANTED,
+        ACCESS_REFUSED,
+        ROTATION_STEPS_FAILED,
+        DRAINING_KEYS,
+        STANDBY_KEYS,
+        PUBLIC_KEYS,
+        SIGNING_KEY_AGE,
+        ROTATION_DUE_IN,
+    }
+)
+"""Every metric that the stack's functions write, in the namespace of the stack's name."""
+
 _MEANINGS: Mapping[Outcome, Meaning] = {
     "message dead-lettered": Meaning("warning"),
     "plan gone": Meaning("warning"),

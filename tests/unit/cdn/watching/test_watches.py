@@ -1,0 +1,148 @@
+"""A watch polls when it is due, ends once, and says each time what it saw."""
+
+import boto3
+import pytest
+from botocore.stub import Stubber
+
+from cdn.aws import rows
+from cdn.aws.announcements import Announcer
+from cdn.cloudfront import targets
+from cdn.watching import watches
+from cdn.watching.watches import WatchContext
+
+
+class Timers:
+    """A queue of timers that only remembers what was scheduled."""
+
+    def __init__(self):
+        self.scheduled = []
+
+    def schedule(self, row_id, *, after_ms=0):
+        self.scheduled.append((row_id, after_ms))
+
+
+@pytest.fixture
+def context(ledger, account, time_source):
+    return WatchContext(ledger, account.client, Timers(), time_source)
+
+
+@pytest.fixture
+def announcer():
+    session = boto3.Session("k", "s", region_name="us-east-1")
+    announcer = Announcer(session.client("events"), "default", session.client("sns"), "arn:topic")
+    with Stubber(announcer.events) as bus, Stubber(announcer.sns) as topic:
+        bus.add_response("put_events", {"FailedEntryCount": 0})
+        topic.add_response("publish", {"MessageId": "m"})
+        yield announcer
+
+
+@pytest.fixture
+def watched(context, account):
+    """Begin an invalidation and its watch."""
+    distribution_id = account.distribute("one")
+    invalidation_id = account.invalidate(distribution_id, "reference")
+    watched = watches.invalidation(targets.distribution(distribution_id), invalidation_id)
+    watches.create(context, watched, details={"bucket": "site", "items": 1})
+    return watched
+
+
+def step(context, announcer, watched):
+    return list(watches.steps(context, announcer, watched.id))
+
+
+class TestSteps:
+    def test_not_due(self, context, announcer, watched):
+        """
+        A watch that is not due says when it is.
+        """
+        (result,) = step(context, announcer, watched)
+
+        assert result.outcome == "watch not due"
+        assert result.due_at_ms == context.now_ms() + 20_000
+
+    def test_gone(self, context, announcer):
+        """
+        A timer of a watch that is not there any more has nothing to do.
+        """
+        (result,) = watches.steps(context, announcer, "invalidation/E1/I1")
+
+        assert (result.outcome, result.due_at_ms) == ("watch gone", None)
+
+    def test_in_progress(self, context, announcer, account, time_source, watched):
+        """
+        A poll that finds no end says the status, how often it polled, and when it polls again.
+        """
+        account.core.lags = None
+        time_source.s += 20
+        account.call = lambda *_: {
+            "InvalidationList": {
+                "Marker": "",
+                "MaxItems": 100,
+                "IsTruncated": False,
+                "Quantity": 1,
+                "Items": [
+                    {
+                        "Id": watched.parameters["Id"],
+                        "CreateTime": "2026-11-22T00:00:00Z",
+                        "Status": "InProgress",
+                    }
+                ],
+            }
+        }
+
+        (result,) = step(context, announcer, watched)
+
+        assert result.outcome == "still in progress"
+        assert (result.ids["status"], result.ids["poll_count"]) == ("InProgress", 1)
+        assert result.ids["distribution_id"] == watched.target.id
+        assert result.due_at_ms == context.now_ms() + 20_000
+
+    def test_ended(self, context, announcer, time_source, watched):
+        """
+        A poll that finds the end says so, and then that it was announced, and as what.
+        """
+        time_source.s += 21
+
+        ended, announced = step(context, announcer, watched)
+
+        assert (ended.outcome, ended.reason) == ("watch ended", "completed")
+        assert ended.ids["bucket"] == "site"
+        assert (announced.outcome, announced.due_at_ms) == ("end announced", None)
+        assert announced.ids["detail_type"] == "Invalidation Completed"
+
+    def test_again(self, context, announcer, time_source, watched):
+        """
+        A timer that comes after the announcement makes no second one.
+        """
+        time_source.s += 21
+        step(context, announcer, watched)
+
+        (result,) = step(context, announcer, watched)
+
+        assert (result.outcome, result.reason) == ("end announced", "it was before")
+
+    def test_time_to_live(self, context, announcer, ledger, time_source, watched):
+        """
+        A watch expires only once its end was announced.
+        """
+        key = rows.watch(watched.id)
+        assert "expires_at_s" not in ledger.get(key)
+        time_source.s += 21
+
+        step(context, announcer, watched)
+
+        assert ledger.get(key)["expires_at_s"] == int(time_source.s) + rows.WATCH_TTL_S
+        assert "timer" not in ledger.get(key)
+
+
+class TestCreate:
+    def test_twice(self, context, ledger, watched):
+        """
+        However often it is created, there is one row; each time its timer is scheduled.
+        """
+        before = ledger.get(rows.watch(watched.id))
+
+        watches.create(context, watched, details={"bucket": "another"})
+
+        assert ledger.get(rows.watch(watched.id)) == before
+        assert context.timers.scheduled == [(watched.id, 20_000)] * 2
