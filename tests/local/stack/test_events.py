@@ -16,11 +16,11 @@ SAMPLES = {
     "object_deleted_notified": ("UploadsUrl", "collect_changes"),
     "object_expired": ("UploadsUrl", "collect_changes"),
     "notification_configured": ("UploadsUrl", "collect_changes"),
-    "message_not_understood": ("UploadsUrl", "collect_changes"),
+    "message_unreadable": ("UploadsUrl", "collect_changes"),
     "flush_timer_due": ("FlushTimersUrl", "send_invalidations"),
     "watch_timer_due": ("WatchTimersUrl", "poll_watches"),
 }
-ASKED = ("plan_wanted", "revocation_wanted")
+ASKED = ("rotation_plan_requested", "revocation_requested")
 
 
 def sample(name):
@@ -31,7 +31,7 @@ def test_all_known():
     """
     There is no sample that no test reads.
     """
-    others = {"sweep_due", "rotation_due", "key_group_wanted", *ASKED}
+    others = {"sweep_due", "rotation_due", "key_group_requested", *ASKED}
     assert {*SAMPLES, *others} == {path.stem for path in EVENTS.glob("*.json")}
 
 
@@ -86,9 +86,9 @@ def test_rotation():
 
     due, *_, wanted = (one for one in world.invocations if one.function == "rotate_keys")
     assert sample("rotation_due").keys() == due.event.keys()
-    assert sample("key_group_wanted").keys() == wanted.event.keys()
+    assert sample("key_group_requested").keys() == wanted.event.keys()
     properties = wanted.event["ResourceProperties"]
-    assert sample("key_group_wanted")["ResourceProperties"].keys() == properties.keys()
+    assert sample("key_group_requested")["ResourceProperties"].keys() == properties.keys()
 
 
 @pytest.mark.parametrize("name", ASKED)
