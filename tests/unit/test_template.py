@@ -292,6 +292,178 @@ class TestReferences:
         assert dangling(broken) == ["Gone"]
 
 
+HEADING = re.compile(r"^  # ── (.+?) ─+$", re.MULTILINE)
+
+
+def sections(text):
+    """Return the names of the resources under each heading of a template's text, as they stand."""
+    resources = re.search(r"^Resources:\n(.*?)^(?=\S)", text, re.MULTILINE | re.DOTALL)[1]
+    before, *parts = HEADING.split(resources)
+    assert not before.strip()
+    headings, bodies = parts[::2], parts[1::2]
+    assert len(set(headings)) == len(headings)
+    return {
+        heading: re.findall(r"^  (\w+):$", body, re.MULTILINE)
+        for heading, body in zip(headings, bodies, strict=True)
+    }
+
+
+def own_resources(function):
+    """Return what is a function's own: its role, its log group, its queue with dead letters."""
+    properties = function["Properties"]
+    sources = [event["Properties"] for event in properties["Events"].values()]
+    triggers = [source.get(key) for source in sources for key in ("Queue", "ApiId")]
+    names = {name for name, _ in references([properties["Role"], properties["LoggingConfig"]])}
+    names |= {name for name, _ in references(triggers)}
+    return names | {f"{name}DeadLetters" for name in names if name in QUEUES}
+
+
+def jobs_by_resource(resources):
+    """
+    Return the functions to which each resource belongs.
+
+    A resource that is not a function's own belongs to the functions of what it refers to, such as
+    an alarm. If there are none, it belongs to the functions that refer to it, such as the ledger,
+    or else to all.
+    """
+    functions = of_type("AWS::Serverless::Function", resources)
+    jobs = {own: {name} for name in functions for own in (name, *own_resources(functions[name]))}
+    refers_to = {
+        name: {reference for reference, _ in references(about)} for name, about in resources.items()
+    }
+    referred_by = {
+        name: {other for other in resources if name in refers_to[other]} for name in resources
+    }
+    for related in (refers_to, referred_by):
+        while added := {
+            name: names
+            for name in resources.keys() - jobs.keys()
+            if (names := set().union(*(jobs.get(relative, ()) for relative in related[name])))
+        }:
+            jobs |= added
+    return {name: jobs.get(name, set(functions)) for name in resources}
+
+
+def misplaced(text):
+    """
+    Return the resources of *text* that do not stand under the heading of their job.
+
+    What belongs to several jobs stands under the heading of one of them, or under a shared one.
+    """
+    resources = yaml_parse(text)["Resources"]
+    folder_by_heading = {heading: folder(heading) for heading in sections(text)}
+    folder_by_function = {
+        name: Path(about["Properties"]["CodeUri"]).name
+        for name, about in of_type("AWS::Serverless::Function", resources).items()
+    }
+    shared = set(folder_by_heading.values()) - set(folder_by_function.values())
+    jobs = jobs_by_resource(resources)
+    return sorted(
+        name
+        for heading, names in sections(text).items()
+        for name in names
+        if folder_by_heading[heading]
+        not in {folder_by_function[job] for job in jobs[name]}
+        | (shared if len(jobs[name]) > 1 else set())
+    )
+
+
+def folder(heading):
+    """Return the folder of functions/ that a heading names."""
+    return heading.lower().replace(" ", "_")
+
+
+class TestOrder:
+    TEXT = (ROOT / "template.yaml").read_text(encoding="utf-8")
+    NAMES = tuple(name for names in sections(TEXT).values() for name in names)
+
+    def test_jobs(self):
+        """
+        All resources of one job stand together, under the heading of its function's folder.
+        """
+        assert sorted(self.NAMES) == sorted(RESOURCES)
+        assert misplaced(self.TEXT) == []
+
+    @pytest.mark.parametrize(
+        ("name", "jobs"),
+        [
+            ("UploadsDeadLettersAlarm", {"CollectChanges"}),
+            ("ObjectsChanged", {"CollectChanges"}),
+            ("FlushTimers", {"SendInvalidations"}),
+            ("WatchWarnings", {"PollWatches"}),
+            ("StepsFailedAlarm", {"SendInvalidations", "PollWatches"}),
+            ("SignAccessByKms", {"SignAccess"}),
+            ("RotationOverdueAlarm", {"RotateKeys"}),
+            ("SigningSecret", {"SignAccess", "RotateKeys"}),
+        ],
+    )
+    def test_jobs_derived(self, name, jobs):
+        """
+        What a resource refers to says to which job it belongs.
+        """
+        assert jobs_by_resource(RESOURCES)[name] == jobs
+
+    @pytest.mark.parametrize(
+        "name", ["UploadsPolicy", "SendInvalidationsLog", "WatchWarnings", "SweepFailedAlarm"]
+    )
+    def test_misplaced(self, name):
+        """
+        A resource that stands under another heading is found.
+        """
+        block = re.search(rf"^  {name}:\n(?:    .*\n)+", self.TEXT, re.MULTILINE)[0]
+        moved = self.TEXT.replace(block, "").replace("\nOutputs:\n", f"\n{block}\nOutputs:\n")
+
+        assert yaml_parse(moved) == TEMPLATE
+        assert misplaced(moved) == [name]
+
+    def test_shared_first(self):
+        """
+        What several jobs share stands before the first job.
+        """
+        are_jobs = [
+            (ROOT / "functions" / folder(heading)).is_dir() for heading in sections(self.TEXT)
+        ]
+
+        assert are_jobs == sorted(are_jobs)
+        assert sum(are_jobs) == len(FUNCTIONS)
+
+    def test_data_flow(self):
+        """
+        A job that a queue triggers sends timers only to jobs that stand after it.
+        """
+        jobs = jobs_by_resource(RESOURCES)
+        sent = {
+            (name, receiver)
+            for name, about in FUNCTIONS.items()
+            if any(event["Type"] == "SQS" for event in about["Properties"]["Events"].values())
+            for statement in statements("AWS::IAM::Role", {name: RESOURCES[f"{name}Role"]})
+            if "sqs:SendMessage" in as_list(statement["Action"])
+            for queue, _ in references(statement["Resource"])
+            for receiver in jobs[queue] - {name}
+        }
+
+        assert sent == {
+            ("CollectChanges", "SendInvalidations"),
+            ("SendInvalidations", "PollWatches"),
+        }
+        assert all(
+            self.NAMES.index(sender) < self.NAMES.index(receiver) for sender, receiver in sent
+        )
+
+    def test_outputs(self):
+        """
+        Outputs stand in the order of the resources that they name.
+        """
+        names = [
+            [name for name, _ in references(output["Value"]) if name in RESOURCES]
+            for output in TEMPLATE["Outputs"].values()
+        ]
+        positions = [self.NAMES.index(name) for found in names for name in found]
+
+        assert len(positions) > 5
+        assert positions == sorted(positions)
+
+
 class TestLogs:
     @every_function
     def test_retention(self, name):
@@ -426,8 +598,8 @@ class TestWarnings:
         """
         Each error of signing is counted by the metric that its alarm looks at.
         """
-        counted = RESOURCES["SigningTrouble"]["Properties"]
-        alarm = RESOURCES["SigningTroubleAlarm"]["Properties"]
+        counted = RESOURCES["SigningErrors"]["Properties"]
+        alarm = RESOURCES["SigningErrorsAlarm"]["Properties"]
         (made,) = counted["MetricTransformations"]
 
         assert counted["LogGroupName"] == {"Ref": "SignAccessLog"}
@@ -455,8 +627,8 @@ class TestSigning:
         "SignAccessRole",
         "SignAccessLog",
         "SigningSecret",
-        "SigningTrouble",
-        "SigningTroubleAlarm",
+        "SigningErrors",
+        "SigningErrorsAlarm",
         "SignAccessFailedAlarm",
         "RotateKeys",
         "RotateKeysRole",
