@@ -34,6 +34,8 @@ DEAD_LETTERS = {
 }
 # What the Parameters and Secrets extension reads beside the function.
 OF_EXTENSION = {"SECRETS_MANAGER_TTL", "SSM_PARAMETER_STORE_TTL"}
+# A stack's name, which the names of its resources contain, has at most 128 characters.
+MAX_NAME_LENGTH = 160
 every_function = pytest.mark.parametrize("name", FUNCTIONS)
 every_queue = pytest.mark.parametrize("name", QUEUES)
 
@@ -62,10 +64,10 @@ class TestEnvironment:
         """
         A function's variables are the fields of its settings, no more and no fewer.
         """
-        told = getattr(settings, f"{name}Settings")
+        fields = getattr(settings, f"{name}Settings").__dataclass_fields__
         variables = set(FUNCTIONS[name]["Properties"]["Environment"]["Variables"])
 
-        assert variables - OF_EXTENSION == {field.upper() for field in told.__dataclass_fields__}
+        assert variables - OF_EXTENSION == {field.upper() for field in fields}
 
     @every_function
     def test_settings_read(self, name):
@@ -73,10 +75,10 @@ class TestEnvironment:
         A handler reads its own settings and nobody else's, and makes use of every one.
         """
         code = handler_file(name).read_text(encoding="utf-8")
-        told = set(re.findall(r"\w+Settings\b", code))
+        classes = set(re.findall(r"\w+Settings\b", code))
         used = {node.attr for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Attribute)}
 
-        assert told == {f"{name}Settings"}
+        assert classes == {f"{name}Settings"}
         assert used >= set(getattr(settings, f"{name}Settings").__dataclass_fields__)
 
     def test_powertools(self):
@@ -104,7 +106,7 @@ class TestEnvironment:
             "import os\nos.environ['A']",
             "import os as system\nsystem.environ.get('A')",
             "from os import environ",
-            "from os import environ as told",
+            "from os import environ as variables",
             "import os\nos.getenv('A')",
             "from os import getenv",
             "from os import *",
@@ -119,13 +121,13 @@ class TestEnvironment:
 
 def reads_environment(code):
     forbidden = {"environ", "environb", "getenv", "getenvb"}
-    found = set()
+    names = set()
     for node in ast.walk(ast.parse(code)):
         if isinstance(node, ast.Attribute):
-            found.add(node.attr)
+            names.add(node.attr)
         elif isinstance(node, ast.ImportFrom) and node.module == "os":
-            found.update("environ" if alias.name == "*" else alias.name for alias in node.names)
-    return bool(found & forbidden)
+            names.update("environ" if alias.name == "*" else alias.name for alias in node.names)
+    return bool(names & forbidden)
 
 
 def handler_file(name):
@@ -216,7 +218,7 @@ class TestParameters:
 
 
 def references(node):
-    """Tell what *node* refers to, and which sections of a template may hold it."""
+    """Return what *node* refers to, each with the sections of a template that may hold it."""
     for key, value in node.items() if isinstance(node, dict) else ():
         match key, value:
             case "Ref", name:
@@ -245,7 +247,7 @@ def placeholders(text):
 
 
 def dangling(template):
-    """Name whatever *template* refers to and does not hold."""
+    """Return the names to which *template* refers and which it does not hold."""
     return sorted(
         name
         for name, sections in references(template)
@@ -458,7 +460,7 @@ class TestOrder:
             [name for name, _ in references(output["Value"]) if name in RESOURCES]
             for output in TEMPLATE["Outputs"].values()
         ]
-        positions = [self.NAMES.index(name) for found in names for name in found]
+        positions = [self.NAMES.index(name) for resources in names for name in resources]
 
         assert len(positions) > 5
         assert positions == sorted(positions)
@@ -542,7 +544,7 @@ class TestQueues:
 
 
 def statements(kind, resources=RESOURCES):
-    """Tell every policy statement in the resources of one kind."""
+    """Return every policy statement in the resources of one kind."""
 
     def walk(node):
         if isinstance(node, list):
@@ -558,7 +560,7 @@ def statements(kind, resources=RESOURCES):
 
 
 def upload_buckets():
-    """Find how the ARNs of the upload buckets are written where they may be listed."""
+    """Return the ARNs of the upload buckets, as the permission to list them has them."""
     (listing,) = (s for s in statements("AWS::IAM::Role") if s.get("Sid") == "ListUploadBuckets")
     return listing["Resource"]
 
@@ -566,7 +568,7 @@ def upload_buckets():
 class TestWarnings:
     def test_sweep(self):
         """
-        A sweep that fails raises an alarm of its own: nothing else would tell of it.
+        A sweep that fails raises an alarm of its own: nothing else would report it.
         """
         alarm = RESOURCES["SweepFailedAlarm"]["Properties"]
 
@@ -577,34 +579,34 @@ class TestWarnings:
 
     def test_counted(self):
         """
-        The warnings of both clocks' functions are counted by the metric that the alarm looks at.
+        The warnings of both timers' functions are counted by the metric of the alarm.
         """
         alarm = RESOURCES["StepsFailedAlarm"]["Properties"]
         filters = [RESOURCES[f"{name}Warnings"]["Properties"] for name in ("Flush", "Watch")]
 
-        assert {one["LogGroupName"]["Ref"] for one in filters} == {
+        assert {counted["LogGroupName"]["Ref"] for counted in filters} == {
             "SendInvalidationsLog",
             "PollWatchesLog",
         }
-        for one in filters:
-            assert one["FilterPattern"] == '{ $.level = "WARNING" }'
-            (made,) = one["MetricTransformations"]
-            assert made["MetricNamespace"] == alarm["Namespace"]
-            assert made["MetricName"] == alarm["MetricName"]
+        for counted in filters:
+            assert counted["FilterPattern"] == '{ $.level = "WARNING" }'
+            (metric,) = counted["MetricTransformations"]
+            assert metric["MetricNamespace"] == alarm["Namespace"]
+            assert metric["MetricName"] == alarm["MetricName"]
         assert "First step:" in alarm["AlarmDescription"]["Fn::Sub"]
         assert alarm["AlarmActions"] == [{"Ref": "Announcements"}]
 
     def test_signing(self):
         """
-        Each error of signing is counted by the metric that its alarm looks at.
+        Each error of signing is counted by the metric of its alarm.
         """
         counted = RESOURCES["SigningErrors"]["Properties"]
         alarm = RESOURCES["SigningErrorsAlarm"]["Properties"]
-        (made,) = counted["MetricTransformations"]
+        (metric,) = counted["MetricTransformations"]
 
         assert counted["LogGroupName"] == {"Ref": "SignAccessLog"}
         assert counted["FilterPattern"] == '{ $.level = "ERROR" }'
-        assert (made["MetricNamespace"], made["MetricName"]) == (
+        assert (metric["MetricNamespace"], metric["MetricName"]) == (
             alarm["Namespace"],
             alarm["MetricName"],
         )
@@ -618,6 +620,30 @@ class TestWarnings:
 
         assert "First step:" in alarm["AlarmDescription"]["Fn::Sub"].replace("\n", " ")
         assert alarm["AlarmActions"] == alarm["OKActions"] == [{"Ref": "Announcements"}]
+
+    @pytest.mark.parametrize("name", of_type("AWS::CloudWatch::Alarm"))
+    def test_text(self, name):
+        """
+        An alarm says what it means for viewers or their links, and fits CloudWatch's limit.
+        """
+        text = RESOURCES[name]["Properties"]["AlarmDescription"]["Fn::Sub"]
+
+        assert re.search(r"\b(viewers|links)\b", text)
+        assert len(text) <= 1024 - MAX_NAME_LENGTH * text.count("${")
+
+    @pytest.mark.parametrize("name", of_type("AWS::CloudWatch::Alarm"))
+    def test_commands(self, name):
+        """
+        A command in an alarm's text names the stack, so that it can be run as it is.
+        """
+        text = RESOURCES[name]["Properties"]["AlarmDescription"]["Fn::Sub"]
+        commands = re.findall(r'"(autopilot [^"]*)"', text)
+
+        assert all(
+            re.fullmatch(r"autopilot [a-z-]+ --stack \$\{AWS::StackName\}", command)
+            for command in commands
+        )
+        assert len(commands) == text.count("autopilot ")
 
 
 class TestSigning:
@@ -670,7 +696,7 @@ class TestSigning:
             {"Fn::Sub": "{{resolve:ssm:${SecretsExtension}}}"},
             {"Fn::If": ["KeysAreInKms", {"Ref": "Boto3"}, {"Ref": "AWS::NoValue"}]},
         ]
-        assert all(one == [{"Ref": "Boto3"}] for one in layers.values())
+        assert all(references == [{"Ref": "Boto3"}] for references in layers.values())
 
     def test_secret_kept(self):
         """
@@ -726,13 +752,13 @@ class TestRotation:
     )
     def test_counted(self, name, metric):
         """
-        An alarm looks at a number that the function tells, in the stack's own namespace.
+        An alarm has a metric that the function writes, in the stack's own namespace.
         """
         alarm = RESOURCES[name]["Properties"]
-        told = FUNCTIONS["RotateKeys"]["Properties"]["Environment"]["Variables"]
+        variables = FUNCTIONS["RotateKeys"]["Properties"]["Environment"]["Variables"]
 
         assert alarm["MetricName"] == metric
-        assert alarm["Namespace"] == told["STACK"]
+        assert alarm["Namespace"] == variables["STACK"]
         code = "functions/rotate_keys/app.py", "layers/cloudfront/cdn/rotation/reconcile.py"
         assert any(f'"{metric}"' in (ROOT / path).read_text() for path in code)
 
@@ -762,16 +788,16 @@ class TestPermissions:
         """
         Whoever is allowed something is allowed actions by name, except the account its own key.
         """
-        found = statements(kind)
+        every = statements(kind)
 
         loose = [
             statement["Sid"]
-            for statement in found
+            for statement in every
             if statement["Effect"] == "Allow"
             and any("*" in action for action in as_list(statement["Action"]))
         ]
 
-        assert found
+        assert every
         assert loose == (["AccountDecides"] if kind == "AWS::KMS::Key" else [])
 
     def test_resources_named(self):
