@@ -299,7 +299,7 @@ HEADING = re.compile(r"^  # ── (.+?) ─+$", re.MULTILINE)
 
 def sections(text):
     """Return the names of the resources under each heading of a template's text, as they stand."""
-    resources = re.search(r"^Resources:\n(.*?)^(?=\S)", text, re.MULTILINE | re.DOTALL)[1]
+    resources = text.partition("\nResources:\n")[2].partition("\nOutputs:\n")[0]
     before, *parts = HEADING.split(resources)
     assert not before.strip()
     headings, bodies = parts[::2], parts[1::2]
@@ -412,7 +412,7 @@ class TestOrder:
         """
         A resource that stands under another heading is found.
         """
-        block = re.search(rf"^  {name}:\n(?:    .*\n)+", self.TEXT, re.MULTILINE)[0]
+        (block,) = re.findall(rf"^  {name}:\n(?:    .*\n)+", self.TEXT, re.MULTILINE)
         moved = self.TEXT.replace(block, "").replace("\nOutputs:\n", f"\n{block}\nOutputs:\n")
 
         assert yaml_parse(moved) == TEMPLATE
