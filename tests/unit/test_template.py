@@ -34,6 +34,8 @@ DEAD_LETTERS = {
 }
 # What the Parameters and Secrets extension reads beside the function.
 OF_EXTENSION = {"SECRETS_MANAGER_TTL", "SSM_PARAMETER_STORE_TTL"}
+# A stack's name, which the names of its resources contain, has at most 128 characters.
+MAX_NAME_LENGTH = 160
 every_function = pytest.mark.parametrize("name", FUNCTIONS)
 every_queue = pytest.mark.parametrize("name", QUEUES)
 
@@ -62,10 +64,10 @@ class TestEnvironment:
         """
         A function's variables are the fields of its settings, no more and no fewer.
         """
-        told = getattr(settings, f"{name}Settings")
+        fields = getattr(settings, f"{name}Settings").__dataclass_fields__
         variables = set(FUNCTIONS[name]["Properties"]["Environment"]["Variables"])
 
-        assert variables - OF_EXTENSION == {field.upper() for field in told.__dataclass_fields__}
+        assert variables - OF_EXTENSION == {field.upper() for field in fields}
 
     @every_function
     def test_settings_read(self, name):
@@ -73,10 +75,10 @@ class TestEnvironment:
         A handler reads its own settings and nobody else's, and makes use of every one.
         """
         code = handler_file(name).read_text(encoding="utf-8")
-        told = set(re.findall(r"\w+Settings\b", code))
+        classes = set(re.findall(r"\w+Settings\b", code))
         used = {node.attr for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Attribute)}
 
-        assert told == {f"{name}Settings"}
+        assert classes == {f"{name}Settings"}
         assert used >= set(getattr(settings, f"{name}Settings").__dataclass_fields__)
 
     def test_powertools(self):
@@ -104,7 +106,7 @@ class TestEnvironment:
             "import os\nos.environ['A']",
             "import os as system\nsystem.environ.get('A')",
             "from os import environ",
-            "from os import environ as told",
+            "from os import environ as variables",
             "import os\nos.getenv('A')",
             "from os import getenv",
             "from os import *",
@@ -119,13 +121,13 @@ class TestEnvironment:
 
 def reads_environment(code):
     forbidden = {"environ", "environb", "getenv", "getenvb"}
-    found = set()
+    names = set()
     for node in ast.walk(ast.parse(code)):
         if isinstance(node, ast.Attribute):
-            found.add(node.attr)
+            names.add(node.attr)
         elif isinstance(node, ast.ImportFrom) and node.module == "os":
-            found.update("environ" if alias.name == "*" else alias.name for alias in node.names)
-    return bool(found & forbidden)
+            names.update("environ" if alias.name == "*" else alias.name for alias in node.names)
+    return bool(names & forbidden)
 
 
 def handler_file(name):
@@ -216,7 +218,7 @@ class TestParameters:
 
 
 def references(node):
-    """Tell what *node* refers to, and which sections of a template may hold it."""
+    """Return what *node* refers to, each with the sections of a template that may hold it."""
     for key, value in node.items() if isinstance(node, dict) else ():
         match key, value:
             case "Ref", name:
@@ -245,7 +247,7 @@ def placeholders(text):
 
 
 def dangling(template):
-    """Name whatever *template* refers to and does not hold."""
+    """Return the names to which *template* refers and which it does not hold."""
     return sorted(
         name
         for name, sections in references(template)
@@ -290,6 +292,178 @@ class TestReferences:
         broken["Resources"]["Planted"] = {"Type": "Planted", **reference}
 
         assert dangling(broken) == ["Gone"]
+
+
+HEADING = re.compile(r"^  # ── (.+?) ─+$", re.MULTILINE)
+
+
+def sections(text):
+    """Return the names of the resources under each heading of a template's text, as they stand."""
+    resources = text.partition("\nResources:\n")[2].partition("\nOutputs:\n")[0]
+    before, *parts = HEADING.split(resources)
+    assert not before.strip()
+    headings, bodies = parts[::2], parts[1::2]
+    assert len(set(headings)) == len(headings)
+    return {
+        heading: re.findall(r"^  (\w+):$", body, re.MULTILINE)
+        for heading, body in zip(headings, bodies, strict=True)
+    }
+
+
+def own_resources(function):
+    """Return what is a function's own: its role, its log group, its queue with dead letters."""
+    properties = function["Properties"]
+    sources = [event["Properties"] for event in properties["Events"].values()]
+    triggers = [source.get(key) for source in sources for key in ("Queue", "ApiId")]
+    names = {name for name, _ in references([properties["Role"], properties["LoggingConfig"]])}
+    names |= {name for name, _ in references(triggers)}
+    return names | {f"{name}DeadLetters" for name in names if name in QUEUES}
+
+
+def jobs_by_resource(resources):
+    """
+    Return the functions to which each resource belongs.
+
+    A resource that is not a function's own belongs to the functions of what it refers to, such as
+    an alarm. If there are none, it belongs to the functions that refer to it, such as the ledger,
+    or else to all.
+    """
+    functions = of_type("AWS::Serverless::Function", resources)
+    jobs = {own: {name} for name in functions for own in (name, *own_resources(functions[name]))}
+    refers_to = {
+        name: {reference for reference, _ in references(about)} for name, about in resources.items()
+    }
+    referred_by = {
+        name: {other for other in resources if name in refers_to[other]} for name in resources
+    }
+    for related in (refers_to, referred_by):
+        while added := {
+            name: names
+            for name in resources.keys() - jobs.keys()
+            if (names := set().union(*(jobs.get(relative, ()) for relative in related[name])))
+        }:
+            jobs |= added
+    return {name: jobs.get(name, set(functions)) for name in resources}
+
+
+def misplaced(text):
+    """
+    Return the resources of *text* that do not stand under the heading of their job.
+
+    What belongs to several jobs stands under the heading of one of them, or under a shared one.
+    """
+    resources = yaml_parse(text)["Resources"]
+    folder_by_heading = {heading: folder(heading) for heading in sections(text)}
+    folder_by_function = {
+        name: Path(about["Properties"]["CodeUri"]).name
+        for name, about in of_type("AWS::Serverless::Function", resources).items()
+    }
+    shared = set(folder_by_heading.values()) - set(folder_by_function.values())
+    jobs = jobs_by_resource(resources)
+    return sorted(
+        name
+        for heading, names in sections(text).items()
+        for name in names
+        if folder_by_heading[heading]
+        not in {folder_by_function[job] for job in jobs[name]}
+        | (shared if len(jobs[name]) > 1 else set())
+    )
+
+
+def folder(heading):
+    """Return the folder of functions/ that a heading names."""
+    return heading.lower().replace(" ", "_")
+
+
+class TestOrder:
+    TEXT = (ROOT / "template.yaml").read_text(encoding="utf-8")
+    NAMES = tuple(name for names in sections(TEXT).values() for name in names)
+
+    def test_jobs(self):
+        """
+        All resources of one job stand together, under the heading of its function's folder.
+        """
+        assert sorted(self.NAMES) == sorted(RESOURCES)
+        assert misplaced(self.TEXT) == []
+
+    @pytest.mark.parametrize(
+        ("name", "jobs"),
+        [
+            ("UploadsDeadLettersAlarm", {"CollectChanges"}),
+            ("ObjectsChanged", {"CollectChanges"}),
+            ("FlushTimers", {"SendInvalidations"}),
+            ("WatchWarnings", {"PollWatches"}),
+            ("StepsFailedAlarm", {"SendInvalidations", "PollWatches"}),
+            ("SignAccessByKms", {"SignAccess"}),
+            ("RotationOverdueAlarm", {"RotateKeys"}),
+            ("SigningSecret", {"SignAccess", "RotateKeys"}),
+        ],
+    )
+    def test_jobs_derived(self, name, jobs):
+        """
+        What a resource refers to says to which job it belongs.
+        """
+        assert jobs_by_resource(RESOURCES)[name] == jobs
+
+    @pytest.mark.parametrize(
+        "name", ["UploadsPolicy", "SendInvalidationsLog", "WatchWarnings", "SweepFailedAlarm"]
+    )
+    def test_misplaced(self, name):
+        """
+        A resource that stands under another heading is found.
+        """
+        (block,) = re.findall(rf"^  {name}:\n(?:    .*\n)+", self.TEXT, re.MULTILINE)
+        moved = self.TEXT.replace(block, "").replace("\nOutputs:\n", f"\n{block}\nOutputs:\n")
+
+        assert yaml_parse(moved) == TEMPLATE
+        assert misplaced(moved) == [name]
+
+    def test_shared_first(self):
+        """
+        What several jobs share stands before the first job.
+        """
+        are_jobs = [
+            (ROOT / "functions" / folder(heading)).is_dir() for heading in sections(self.TEXT)
+        ]
+
+        assert are_jobs == sorted(are_jobs)
+        assert sum(are_jobs) == len(FUNCTIONS)
+
+    def test_data_flow(self):
+        """
+        A job that a queue triggers sends timers only to jobs that stand after it.
+        """
+        jobs = jobs_by_resource(RESOURCES)
+        sent = {
+            (name, receiver)
+            for name, about in FUNCTIONS.items()
+            if any(event["Type"] == "SQS" for event in about["Properties"]["Events"].values())
+            for statement in statements("AWS::IAM::Role", {name: RESOURCES[f"{name}Role"]})
+            if "sqs:SendMessage" in as_list(statement["Action"])
+            for queue, _ in references(statement["Resource"])
+            for receiver in jobs[queue] - {name}
+        }
+
+        assert sent == {
+            ("CollectChanges", "SendInvalidations"),
+            ("SendInvalidations", "PollWatches"),
+        }
+        assert all(
+            self.NAMES.index(sender) < self.NAMES.index(receiver) for sender, receiver in sent
+        )
+
+    def test_outputs(self):
+        """
+        Outputs stand in the order of the resources that they name.
+        """
+        names = [
+            [name for name, _ in references(output["Value"]) if name in RESOURCES]
+            for output in TEMPLATE["Outputs"].values()
+        ]
+        positions = [self.NAMES.index(name) for resources in names for name in resources]
+
+        assert len(positions) > 5
+        assert positions == sorted(positions)
 
 
 class TestLogs:
@@ -370,7 +544,7 @@ class TestQueues:
 
 
 def statements(kind, resources=RESOURCES):
-    """Tell every policy statement in the resources of one kind."""
+    """Return every policy statement in the resources of one kind."""
 
     def walk(node):
         if isinstance(node, list):
@@ -386,7 +560,7 @@ def statements(kind, resources=RESOURCES):
 
 
 def upload_buckets():
-    """Find how the ARNs of the upload buckets are written where they may be listed."""
+    """Return the ARNs of the upload buckets, as the permission to list them has them."""
     (listing,) = (s for s in statements("AWS::IAM::Role") if s.get("Sid") == "ListUploadBuckets")
     return listing["Resource"]
 
@@ -394,7 +568,7 @@ def upload_buckets():
 class TestWarnings:
     def test_sweep(self):
         """
-        A sweep that fails raises an alarm of its own: nothing else would tell of it.
+        A sweep that fails raises an alarm of its own: nothing else would report it.
         """
         alarm = RESOURCES["SweepFailedAlarm"]["Properties"]
 
@@ -405,34 +579,34 @@ class TestWarnings:
 
     def test_counted(self):
         """
-        The warnings of both clocks' functions are counted by the metric that the alarm looks at.
+        The warnings of both timers' functions are counted by the metric of the alarm.
         """
         alarm = RESOURCES["StepsFailedAlarm"]["Properties"]
         filters = [RESOURCES[f"{name}Warnings"]["Properties"] for name in ("Flush", "Watch")]
 
-        assert {one["LogGroupName"]["Ref"] for one in filters} == {
+        assert {counted["LogGroupName"]["Ref"] for counted in filters} == {
             "SendInvalidationsLog",
             "PollWatchesLog",
         }
-        for one in filters:
-            assert one["FilterPattern"] == '{ $.level = "WARNING" }'
-            (made,) = one["MetricTransformations"]
-            assert made["MetricNamespace"] == alarm["Namespace"]
-            assert made["MetricName"] == alarm["MetricName"]
+        for counted in filters:
+            assert counted["FilterPattern"] == '{ $.level = "WARNING" }'
+            (metric,) = counted["MetricTransformations"]
+            assert metric["MetricNamespace"] == alarm["Namespace"]
+            assert metric["MetricName"] == alarm["MetricName"]
         assert "First step:" in alarm["AlarmDescription"]["Fn::Sub"]
         assert alarm["AlarmActions"] == [{"Ref": "Announcements"}]
 
     def test_signing(self):
         """
-        Each error of signing is counted by the metric that its alarm looks at.
+        Each error of signing is counted by the metric of its alarm.
         """
-        counted = RESOURCES["SigningTrouble"]["Properties"]
-        alarm = RESOURCES["SigningTroubleAlarm"]["Properties"]
-        (made,) = counted["MetricTransformations"]
+        counted = RESOURCES["SigningErrors"]["Properties"]
+        alarm = RESOURCES["SigningErrorsAlarm"]["Properties"]
+        (metric,) = counted["MetricTransformations"]
 
         assert counted["LogGroupName"] == {"Ref": "SignAccessLog"}
         assert counted["FilterPattern"] == '{ $.level = "ERROR" }'
-        assert (made["MetricNamespace"], made["MetricName"]) == (
+        assert (metric["MetricNamespace"], metric["MetricName"]) == (
             alarm["Namespace"],
             alarm["MetricName"],
         )
@@ -447,6 +621,30 @@ class TestWarnings:
         assert "First step:" in alarm["AlarmDescription"]["Fn::Sub"].replace("\n", " ")
         assert alarm["AlarmActions"] == alarm["OKActions"] == [{"Ref": "Announcements"}]
 
+    @pytest.mark.parametrize("name", of_type("AWS::CloudWatch::Alarm"))
+    def test_text(self, name):
+        """
+        An alarm says what it means for viewers or their links, and fits CloudWatch's limit.
+        """
+        text = RESOURCES[name]["Properties"]["AlarmDescription"]["Fn::Sub"]
+
+        assert re.search(r"\b(viewers|links)\b", text)
+        assert len(text) <= 1024 - MAX_NAME_LENGTH * text.count("${")
+
+    @pytest.mark.parametrize("name", of_type("AWS::CloudWatch::Alarm"))
+    def test_commands(self, name):
+        """
+        A command in an alarm's text names the stack, so that it can be run as it is.
+        """
+        text = RESOURCES[name]["Properties"]["AlarmDescription"]["Fn::Sub"]
+        commands = re.findall(r'"(autopilot [^"]*)"', text)
+
+        assert all(
+            re.fullmatch(r"autopilot [a-z-]+ --stack \$\{AWS::StackName\}", command)
+            for command in commands
+        )
+        assert len(commands) == text.count("autopilot ")
+
 
 class TestSigning:
     SIGNED = (
@@ -455,8 +653,8 @@ class TestSigning:
         "SignAccessRole",
         "SignAccessLog",
         "SigningSecret",
-        "SigningTrouble",
-        "SigningTroubleAlarm",
+        "SigningErrors",
+        "SigningErrorsAlarm",
         "SignAccessFailedAlarm",
         "RotateKeys",
         "RotateKeysRole",
@@ -498,7 +696,7 @@ class TestSigning:
             {"Fn::Sub": "{{resolve:ssm:${SecretsExtension}}}"},
             {"Fn::If": ["KeysAreInKms", {"Ref": "Boto3"}, {"Ref": "AWS::NoValue"}]},
         ]
-        assert all(one == [{"Ref": "Boto3"}] for one in layers.values())
+        assert all(references == [{"Ref": "Boto3"}] for references in layers.values())
 
     def test_secret_kept(self):
         """
@@ -554,13 +752,13 @@ class TestRotation:
     )
     def test_counted(self, name, metric):
         """
-        An alarm looks at a number that the function tells, in the stack's own namespace.
+        An alarm has a metric that the function writes, in the stack's own namespace.
         """
         alarm = RESOURCES[name]["Properties"]
-        told = FUNCTIONS["RotateKeys"]["Properties"]["Environment"]["Variables"]
+        variables = FUNCTIONS["RotateKeys"]["Properties"]["Environment"]["Variables"]
 
         assert alarm["MetricName"] == metric
-        assert alarm["Namespace"] == told["STACK"]
+        assert alarm["Namespace"] == variables["STACK"]
         code = "functions/rotate_keys/app.py", "layers/cloudfront/cdn/rotation/reconcile.py"
         assert any(f'"{metric}"' in (ROOT / path).read_text() for path in code)
 
@@ -590,16 +788,16 @@ class TestPermissions:
         """
         Whoever is allowed something is allowed actions by name, except the account its own key.
         """
-        found = statements(kind)
+        every = statements(kind)
 
         loose = [
             statement["Sid"]
-            for statement in found
+            for statement in every
             if statement["Effect"] == "Allow"
             and any("*" in action for action in as_list(statement["Action"]))
         ]
 
-        assert found
+        assert every
         assert loose == (["AccountDecides"] if kind == "AWS::KMS::Key" else [])
 
     def test_resources_named(self):

@@ -175,7 +175,7 @@ class TestDeadLetters:
         What cannot be read, or is of another bucket, is set aside with why; the rest goes on.
         """
         world, sqs = cloud.world, cloud.world.client("sqs")
-        sample = json.loads((EVENTS / "message_not_understood.json").read_text())
+        sample = json.loads((EVENTS / "message_unreadable.json").read_text())
         poison = [record["body"] for record in sample["Records"]]
         suite.upload(cloud, "a.css")
         for body in poison:

@@ -16,11 +16,11 @@ SAMPLES = {
     "object_deleted_notified": ("UploadsUrl", "collect_changes"),
     "object_expired": ("UploadsUrl", "collect_changes"),
     "notification_configured": ("UploadsUrl", "collect_changes"),
-    "message_not_understood": ("UploadsUrl", "collect_changes"),
+    "message_unreadable": ("UploadsUrl", "collect_changes"),
     "flush_timer_due": ("FlushTimersUrl", "send_invalidations"),
     "watch_timer_due": ("WatchTimersUrl", "poll_watches"),
 }
-ASKED = ("plan_wanted", "revocation_wanted")
+REQUESTED = ("rotation_plan_requested", "revocation_requested")
 
 
 def sample(name):
@@ -29,16 +29,16 @@ def sample(name):
 
 def test_all_known():
     """
-    There is no sample that no test reads.
+    Every sample is read by a test.
     """
-    others = {"sweep_due", "rotation_due", "key_group_wanted", *ASKED}
+    others = {"sweep_due", "rotation_due", "key_group_requested", *REQUESTED}
     assert {*SAMPLES, *others} == {path.stem for path in EVENTS.glob("*.json")}
 
 
 @pytest.mark.parametrize("name", SAMPLES)
 def test_queued(name):
     """
-    What the pollers make of a sample's bodies has the sample's form, and is taken whole.
+    What the pollers make of a sample's bodies has the sample's form, and no message fails.
     """
     output, function = SAMPLES[name]
     with suite.running() as cloud:
@@ -50,14 +50,14 @@ def test_queued(name):
             )
         world.run(until=lambda: world.invocations)
 
-    (first,) = world.invocations
-    assert function == first.function
-    assert {"batchItemFailures": []} == first.outcome.answer
-    for given, taken in zip(sample(name)["Records"], first.event["Records"], strict=True):
-        assert given.keys() == taken.keys()
-        assert given["attributes"].keys() == taken["attributes"].keys()
-        assert given["body"] == taken["body"]
-        assert given["md5OfBody"] == taken["md5OfBody"]
+    (invocation,) = world.invocations
+    assert function == invocation.function
+    assert {"batchItemFailures": []} == invocation.outcome.answer
+    for expected, record in zip(sample(name)["Records"], invocation.event["Records"], strict=True):
+        assert expected.keys() == record.keys()
+        assert expected["attributes"].keys() == record["attributes"].keys()
+        assert expected["body"] == record["body"]
+        assert expected["md5OfBody"] == record["md5OfBody"]
 
 
 def test_scheduled():
@@ -69,36 +69,41 @@ def test_scheduled():
         world.invocations.clear()
         world.run(until=lambda: world.invocations, limit_s=600)
 
-    (first,) = world.invocations
-    assert "sweep" == first.function
-    assert {"rung": []} == first.outcome.answer
-    assert sample("sweep_due").keys() == first.event.keys()
+    (invocation,) = world.invocations
+    assert "sweep" == invocation.function
+    assert {"rescheduled_count": 0} == invocation.outcome.answer
+    assert sample("sweep_due").keys() == invocation.event.keys()
+
+
+def rotations(world):
+    """Return the invocations of the function that rotates keys."""
+    return [invocation for invocation in world.invocations if invocation.function == "rotate_keys"]
 
 
 def test_rotation():
     """
-    So has that of rotation; and CloudFormation's request for the key group.
+    The event of rotation and CloudFormation's request for the key group have theirs.
     """
     with signed.running(key=None) as cloud:
         world = cloud.world
-        world.run(until=lambda: any(one.function == "rotate_keys" for one in world.invocations))
+        world.run(until=lambda: rotations(world))
         world.custom_resources.send("KeyGroup", "Create", {})
 
-    due, *_, wanted = (one for one in world.invocations if one.function == "rotate_keys")
+    due, *_, requested = rotations(world)
     assert sample("rotation_due").keys() == due.event.keys()
-    assert sample("key_group_wanted").keys() == wanted.event.keys()
-    properties = wanted.event["ResourceProperties"]
-    assert sample("key_group_wanted")["ResourceProperties"].keys() == properties.keys()
+    assert sample("key_group_requested").keys() == requested.event.keys()
+    properties = requested.event["ResourceProperties"]
+    assert sample("key_group_requested")["ResourceProperties"].keys() == properties.keys()
 
 
-@pytest.mark.parametrize("name", ASKED)
-def test_asked(name):
+@pytest.mark.parametrize("name", REQUESTED)
+def test_requested(name):
     """
-    What people ask of rotation is answered.
+    What a person requests of rotation is answered.
     """
     with signed.running(key=None) as cloud:
-        (function,) = (one for one in cloud.world.deployment.functions if one.name == "rotate_keys")
-        outcome = cloud.world.call(function, sample(name))
+        functions = {function.name: function for function in cloud.world.deployment.functions}
+        outcome = cloud.world.call(functions["rotate_keys"], sample(name))
 
     assert outcome.error is None
     assert {"next", "refused"} & outcome.answer.keys()

@@ -16,7 +16,7 @@ OTHER_NAMES = {
     "sqs:ChangeMessageVisibilityBatch": "sqs:ChangeMessageVisibility",
 }
 
-# What Lambda and SNS do in the function's name.
+# What Lambda and SNS call in the function's name.
 BY_OTHERS = {
     "logs:CreateLogStream",
     "logs:PutLogEvents",
@@ -30,7 +30,7 @@ BY_OTHERS = {
 
 @pytest.fixture(scope="module")
 def called():
-    """Let every function do all that it can, and tell its calls by their permissions' names."""
+    """Return the permissions that each function needed while it did all that it can."""
     with suite.running() as cloud:
         world = cloud.world
         world.faults.rules += [
@@ -46,14 +46,14 @@ def called():
         world.run(until=lambda: len(cloud.invalidations()) > 1)
         suite.invalidate(cloud, times=100)
         world.settle()
-        # An error that nobody expects, until the flush is given up.
+        # An unexpected error, until the flush's retries are exhausted.
         broken = suite.break_lists(cloud, times=5)
         suite.upload(cloud, "c.css")
         world.settle()
         world.faults.rules.remove(broken)
         suite.upload(cloud, "a.css", "b.css")
-        known = len(cloud.invalidations())
-        world.run(until=lambda: len(cloud.invalidations()) > known)
+        count = len(cloud.invalidations())
+        world.run(until=lambda: len(cloud.invalidations()) > count)
         for queue in ("FlushTimersUrl", "WatchTimersUrl"):
             world.client("sqs").purge_queue(QueueUrl=world.outputs[queue])
         world.run(limit_s=900)
@@ -65,7 +65,7 @@ def called():
 
 
 def allowed_to(function):
-    """Name the actions that the role of *function* allows."""
+    """Return the actions that the role of *function* allows."""
     role = RESOURCES["".join(map(str.capitalize, function.split("_"))) + "Role"]
     (policy,) = role["Properties"]["Policies"]
     allowed = set()
@@ -85,7 +85,7 @@ def test_exactly(called, function):
 
 def test_signing():
     """
-    So it is with the function that signs; only where keys are in KMS may it use them.
+    What the function that signs calls is what its role allows; a policy adds keys in KMS.
     """
     with signed.running(parameters={"SigningKeys": "kms"}) as cloud:
         cloud.urls(f"https://{signed.HOST}/users/42/a.jpg")
@@ -100,12 +100,12 @@ def test_signing():
 
 def test_rotating():
     """
-    So it is with the function that rotates keys; a role of its own lets it make keys in KMS.
+    What the function that rotates calls is what its role allows; a policy adds keys in KMS.
     """
     of_kms = set()
     with signed.running(key=None, parameters={"SigningKeys": "kms"}) as cloud:
         world = cloud.world
-        (function,) = (one for one in world.deployment.functions if one.name == "rotate_keys")
+        functions = {function.name: function for function in world.deployment.functions}
         # The stack's own first request for its group is not in the log.
         world.client("dynamodb").delete_item(
             TableName=world.outputs["LedgerTable"],
@@ -113,27 +113,27 @@ def test_rotating():
         )
         world.custom_resources.send("KeyGroup", "Create", {})
         for _ in range(60):
-            outcome = world.call(function, {})
+            outcome = world.call(functions["rotate_keys"], {})
             assert outcome.error is None
             world.virtual_time.advance(
                 10 * 86_400 if outcome.answer["taken"]["step"] == "Wait" else 300
             )
-        plan = world.call(function, {"plan": True}).answer
+        plan = world.call(functions["rotate_keys"], {"plan": True}).answer
         (signing,) = (key["key_id"] for key in plan["keys"] if key["state"] == "signing")
         cloud.trust(key_pairs.public_pem(signed.private_key()), "unknown")
-        world.call(function, {"revoke": signing})
-        world.call(function, {})
+        world.call(functions["rotate_keys"], {"revoke": signing})
+        world.call(functions["rotate_keys"], {})
         names = {
             f"{call.service}:{call.operation}"
             for call in world.faults.calls
             if call.caller == "rotate_keys"
         }
     in_kms = {name for name in names if name.startswith("kms:")}
-    # Only a stack that deletes its group deletes one, and only one that is new makes one.
-    others = {"cloudfront:DeleteKeyGroup", "cloudfront:CreateKeyGroup"}
+    # The group is created with the stack, and deleted with it only if DeleteKeyGroup says so.
+    of_group = {"cloudfront:DeleteKeyGroup", "cloudfront:CreateKeyGroup"}
 
     for statement in RESOURCES["RotateKeysInKms"]["Properties"]["PolicyDocument"]["Statement"]:
         of_kms |= set(statement["Action"])
         assert statement["Condition"]
     assert in_kms == of_kms - {"kms:TagResource"}
-    assert names - in_kms == allowed_to("rotate_keys") - BY_OTHERS - others
+    assert names - in_kms == allowed_to("rotate_keys") - BY_OTHERS - of_group
