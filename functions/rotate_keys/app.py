@@ -13,8 +13,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from cdn import clients, settings
 from cdn.access import audit, cached, grants
-from cdn.aws.announcements import Audience
-from cdn.aws.table import Ledger
+from cdn.aws.announcements import Announcer
+from cdn.aws.table import Table
 from cdn.cloudfront import probe
 from cdn.errors import CdnError, RetryLaterError, SettingError
 from cdn.rotation import key_group_resource, reconcile, reports, revocation
@@ -41,21 +41,21 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     """Do what the event asks for; without a question, take the next step."""
     told = settings.read(RotateKeysSettings)
     desk = _desk(told)
-    audience = Audience(clients.events(), told.event_bus_name, clients.sns(), told.topic_arn)
+    announcer = Announcer(clients.events(), told.event_bus_name, clients.sns(), told.topic_arn)
     match event:
         case {"RequestType": str()}:
             return _for_cloudformation(desk, event)
         case {"revoke": str(key_id)}:
-            return _revoke(desk, audience, event, key_id)
+            return _revoke(desk, announcer, event, key_id)
         case {"plan": True}:
             observed = reconcile.observe(desk)
             return reports.plan(observed, now_ms=desk.now_ms(), rules=desk.rules)
         case {"revoke": _} | {"plan": _}:
             return {"refused": 'ask {"revoke": "<key id>"} or {"plan": true}'}
-    return _tick(desk, audience)
+    return _tick(desk, announcer)
 
 
-def _tick(desk: Desk, audience: Audience) -> dict[str, Any]:
+def _tick(desk: Desk, announcer: Announcer) -> dict[str, Any]:
     tick = reconcile.tick(desk)
     step = reports.described(tick.step)
     log = logger.warning if tick.error else logger.info
@@ -63,11 +63,11 @@ def _tick(desk: Desk, audience: Audience) -> dict[str, Any]:
     numbers = reconcile.numbers(tick.observed, now_ms=tick.at_ms, rules=desk.rules)
     failed = {"RotationStepsFailed": int(bool(tick.error))}
     print(audit.metrics(desk.stack, tick.at_ms, {**numbers, **failed}))  # noqa: T201  # Lambda's log
-    announced = reconcile.announce(desk, audience, tick.observed)
+    announced = reconcile.announce(desk, announcer, tick.observed)
     return {"taken": step, "error": tick.error, "announced": announced}
 
 
-def _revoke(desk: Desk, audience: Audience, event: dict[str, Any], key_id: str) -> dict[str, Any]:
+def _revoke(desk: Desk, announcer: Announcer, event: dict[str, Any], key_id: str) -> dict[str, Any]:
     done = revocation.revoke(
         desk,
         key_id=key_id,
@@ -75,7 +75,7 @@ def _revoke(desk: Desk, audience: Audience, event: dict[str, Any], key_id: str) 
         force=event.get("force") is True,
     )
     logger.warning("key revoked", key_id=key_id, **asdict(done))
-    reconcile.announce(desk, audience, reconcile.observe(desk))
+    reconcile.announce(desk, announcer, reconcile.observe(desk))
     return asdict(done)
 
 
@@ -135,7 +135,7 @@ def _desk(told: RotateKeysSettings) -> Desk:
         raise SettingError("SIGNING_HASH", " or ".join(_HASHES))
     in_kms = told.signing_keys == "kms"
     return Desk(
-        ledger=Ledger(clients.dynamodb(), told.ledger_table),
+        ledger=Table(clients.dynamodb(), told.ledger_table),
         cloudfront=clients.cloudfront(),
         secret=Secret(clients.secretsmanager(), told.signing_secret),
         ssm=clients.ssm(),
@@ -150,7 +150,7 @@ def _desk(told: RotateKeysSettings) -> Desk:
             in_kms=in_kms,
             secret_max_age_s=cached.SECRET_MAX_AGE_S,
             signer_timeout_s=SIGNER_TIMEOUT_S,
-            longest_s=grants.LONGEST_S,
+            max_lifetime_s=grants.LONGEST_S,
         ),
         mark=told.key_name_prefix,
         stack=told.stack,

@@ -15,10 +15,12 @@ from moto import mock_aws
 
 from cdn.access import grants, issuing
 from cdn.access.cached import SECRET_MAX_AGE_S, Kept
-from cdn.aws.announcements import Audience
-from cdn.aws.table import Ledger
+from cdn.aws import rows as ledger_rows
+from cdn.aws.announcements import Announcer
+from cdn.aws.rows import KeyRange
+from cdn.aws.table import Table
 from cdn.errors import KeyMaterialError, RetryLaterError, UnavailableError
-from cdn.rotation import decide, execute, key_group_resource, reconcile, reports
+from cdn.rotation import decide, key_group_resource, reconcile, reports
 from cdn.rotation.decide import Rules
 from cdn.rotation.execute import Desk
 from cdn.rotation.secret_versions import Secret
@@ -46,7 +48,7 @@ RULES = Rules(
     in_kms=False,
     secret_max_age_s=SECRET_MAX_AGE_S,
     signer_timeout_s=30,
-    longest_s=grants.LONGEST_S,
+    max_lifetime_s=grants.LONGEST_S,
 )
 
 
@@ -266,7 +268,8 @@ class Cloud:
         raise AssertionError(f"it does not settle within {most} ticks: {self.steps[-20:]}")
 
     def rows(self):
-        return list(self.desk.ledger.rows(execute.PK, first="a", last="z"))
+        partition = ledger_rows.key_group().pk
+        return list(self.desk.ledger.query(KeyRange(partition, "a", "z")))
 
 
 @contextmanager
@@ -318,7 +321,7 @@ def _shows(_request):
 
 @cache
 def _audience():
-    return Audience(inprocess.client("events"), "default", inprocess.client("sns"), "")
+    return Announcer(inprocess.client("events"), "default", inprocess.client("sns"), "")
 
 
 def audience():
@@ -330,7 +333,7 @@ def audience():
 def _desk(rules, virtual_time, seed):
     client = inprocess.client
     return Desk(
-        ledger=Ledger(client("dynamodb"), "ledger"),
+        ledger=Table(client("dynamodb"), "ledger"),
         cloudfront=client("cloudfront"),
         secret=Secret(client("secretsmanager"), "signing"),
         ssm=client("ssm"),

@@ -11,8 +11,9 @@ from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 from samtranslator.yaml_helper import yaml_parse
 
-from cdn import settings
+from cdn import settings, telemetry
 from cdn.signing import signing_secret
+from cdn.telemetry import StepResult
 from functions.rotate_keys import app as rotate_keys
 
 ROOT = Path(__file__).parents[2]
@@ -392,7 +393,7 @@ class TestOrder:
             ("UploadsDeadLettersAlarm", {"CollectChanges"}),
             ("ObjectsChanged", {"CollectChanges"}),
             ("FlushTimers", {"SendInvalidations"}),
-            ("WatchWarnings", {"PollWatches"}),
+            ("PollWatchesLog", {"PollWatches"}),
             ("StepsFailedAlarm", {"SendInvalidations", "PollWatches"}),
             ("SignAccessByKms", {"SignAccess"}),
             ("RotationOverdueAlarm", {"RotateKeys"}),
@@ -406,7 +407,7 @@ class TestOrder:
         assert jobs_by_resource(RESOURCES)[name] == jobs
 
     @pytest.mark.parametrize(
-        "name", ["UploadsPolicy", "SendInvalidationsLog", "WatchWarnings", "SweepFailedAlarm"]
+        "name", ["UploadsPolicy", "SendInvalidationsLog", "WatchTimersPolicy", "SweepFailedAlarm"]
     )
     def test_misplaced(self, name):
         """
@@ -579,22 +580,18 @@ class TestWarnings:
 
     def test_counted(self):
         """
-        The warnings of both timers' functions are counted by the metric of the alarm.
+        The steps that fail in the functions of both timers are counted by the metric of the alarm.
         """
         alarm = RESOURCES["StepsFailedAlarm"]["Properties"]
-        filters = [RESOURCES[f"{name}Warnings"]["Properties"] for name in ("Flush", "Watch")]
+        functions = [RESOURCES[name]["Properties"] for name in ("SendInvalidations", "PollWatches")]
 
-        assert {counted["LogGroupName"]["Ref"] for counted in filters} == {
-            "SendInvalidationsLog",
-            "PollWatchesLog",
-        }
-        for counted in filters:
-            assert counted["FilterPattern"] == '{ $.level = "WARNING" }'
-            (metric,) = counted["MetricTransformations"]
-            assert metric["MetricNamespace"] == alarm["Namespace"]
-            assert metric["MetricName"] == alarm["MetricName"]
-        assert "First step:" in alarm["AlarmDescription"]["Fn::Sub"]
-        assert alarm["AlarmActions"] == [{"Ref": "Announcements"}]
+        assert alarm["MetricName"] == telemetry.STEPS_FAILED
+        assert alarm["Namespace"] == {"Ref": "AWS::StackName"}
+        for function in functions:
+            variables = function["Environment"]["Variables"]
+            assert variables["METRICS_NAMESPACE"] == alarm["Namespace"]
+        for outcome in ("step failed", "batch retried later", "batch failed", "retries exhausted"):
+            assert StepResult(outcome).meaning == ("warning", telemetry.STEPS_FAILED)
 
     def test_signing(self):
         """

@@ -422,8 +422,11 @@ class TestCanary:
                 cloud.settle(most=12, until=lambda _: False)
 
             (record,) = cloud.observe().records.values()
-            assert record.proven_ms is None
-            assert record.trouble == "the canary answers 503, for another reason than the key"
+            assert record.verified_at_ms is None
+            assert (
+                record.verification_error
+                == "the canary answers 503, for another reason than the key"
+            )
 
     def test_open(self):
         """
@@ -435,7 +438,7 @@ class TestCanary:
                 cloud.settle(most=12, until=lambda _: False)
 
             (record,) = cloud.observe().records.values()
-            assert "without a signature" in record.trouble
+            assert "without a signature" in record.verification_error
 
     def test_disabled(self):
         """

@@ -95,13 +95,13 @@ class Storm(RuleBasedStateMachine):
             return
         cloud = self.cloud
         record = cloud.observe().records.get(old.label) if old else None
-        if record and record.forced_ms is not None:
+        if record and record.forced_at_ms is not None:
             # Nothing that signed was worth waiting for, and somebody said so.
             self.hasty.add(new.key_id)
             self.hurt(new.key_id)
             return
         held_s = cloud.virtual_time.now() - cloud.since_s.get(new.key_id, cloud.virtual_time.now())
-        assert cloud.observe().records[new.label].proven_ms is not None
+        assert cloud.observe().records[new.label].verified_at_ms is not None
         assert held_s >= cloud.desk.rules.hold_s, cloud.steps[-5:]
         assert new.key_id in cloud.cloudfront.trusted_keys(cloud.group_id)
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cdn.aws import busy
-from cdn.cloudfront import distributions, pages, public_keys
+from cdn.aws import retryable
+from cdn.cloudfront import behaviors, pages, public_keys
 from cdn.errors import NotServedError
-from cdn.invalidation import routes
 from cdn.rotation.decide import Group
 from cdn.signing import urls
 
@@ -49,8 +48,8 @@ def guard_of(client: CloudFrontClient, url: str) -> Guard:
     answer = client.get_distribution_config(Id=distribution_id)
     behavior = next(
         one
-        for one in distributions.behaviors(answer["DistributionConfig"])
-        if routes.matches(one["PathPattern"], parts["path"] or "/")
+        for one in behaviors.in_order(answer["DistributionConfig"])
+        if behaviors.matches(one["PathPattern"], parts["path"] or "/")
     )
     groups = tuple(behavior.get("TrustedKeyGroups", {}).get("Items", ()))
     members = [
@@ -109,7 +108,7 @@ def read(client: CloudFrontClient, group_id: str) -> Group | None:
     Raises:
         RetryLaterError: CloudFront is busy.
     """
-    with busy.told():
+    with retryable.retry_later():
         try:
             answer = client.get_key_group(Id=group_id)
         except client.exceptions.NoSuchResource:
@@ -124,7 +123,7 @@ def listed(client: CloudFrontClient) -> list[Group]:
     Raises:
         RetryLaterError: CloudFront is busy.
     """
-    with busy.told():
+    with retryable.retry_later():
         return [
             _group(one["KeyGroup"], "")
             for one in pages.items(client.list_key_groups, "KeyGroupList")
@@ -142,7 +141,7 @@ def create(client: CloudFrontClient, *, name: str, key_ids: Sequence[str], comme
     if known is not None:
         return known
     config: Any = {"Name": name, "Items": list(key_ids), "Comment": comment}
-    with busy.told("KeyGroupAlreadyExists", "TooManyKeyGroups"):
+    with retryable.retry_later("KeyGroupAlreadyExists", "TooManyKeyGroups"):
         return client.create_key_group(KeyGroupConfig=config)["KeyGroup"]["Id"]
 
 
@@ -157,7 +156,9 @@ def replace(client: CloudFrontClient, group: Group, *, key_ids: Sequence[str]) -
         return
     # An update replaces the whole configuration.
     config: Any = {"Name": group.name, "Items": list(key_ids), "Comment": group.comment}
-    with busy.told("PreconditionFailed", "NoSuchResource", "TooManyPublicKeysInKeyGroup"):
+    with retryable.retry_later(
+        "PreconditionFailed", "NoSuchResource", "TooManyPublicKeysInKeyGroup"
+    ):
         client.update_key_group(Id=group.id, IfMatch=group.etag, KeyGroupConfig=config)
 
 
@@ -168,7 +169,7 @@ def delete(client: CloudFrontClient, group: Group) -> None:
     Raises:
         RetryLaterError: CloudFront is busy, the group is in use, or it has changed meanwhile.
     """
-    with busy.told("ResourceInUse", "PreconditionFailed"):
+    with retryable.retry_later("ResourceInUse", "PreconditionFailed"):
         try:
             client.delete_key_group(Id=group.id, IfMatch=group.etag)
         except client.exceptions.NoSuchResource:
@@ -182,7 +183,7 @@ def trusting(client: CloudFrontClient, group_id: str) -> list[Trust]:
     Raises:
         RetryLaterError: CloudFront is busy, or the group is gone.
     """
-    with busy.told("NoSuchResource"):
+    with retryable.retry_later("NoSuchResource"):
         distribution_ids = list(
             pages.items(
                 client.list_distributions_by_key_group, "DistributionIdList", KeyGroupId=group_id
@@ -196,7 +197,7 @@ def trusting(client: CloudFrontClient, group_id: str) -> list[Trust]:
 
 
 def _trust(client: CloudFrontClient, distribution_id: str, group_id: str) -> Trust | None:
-    with busy.told():
+    with retryable.retry_later():
         try:
             found = client.get_distribution(Id=distribution_id)["Distribution"]
         except client.exceptions.NoSuchDistribution:

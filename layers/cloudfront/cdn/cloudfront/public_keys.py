@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from cdn.aws import busy
+from cdn.aws import retryable
 from cdn.errors import KeyMaterialError
 from cdn.rotation.decide import PublicKey
 from cdn.signing import key_pairs
@@ -21,7 +21,7 @@ def listed(client: CloudFrontClient) -> tuple[PublicKey, ...]:
     Raises:
         RetryLaterError: CloudFront is busy.
     """
-    with busy.told():
+    with retryable.retry_later():
         return tuple(
             PublicKey(one["Id"], one["Name"], fingerprint(one["EncodedKey"]), one["EncodedKey"])
             for page in client.get_paginator("list_public_keys").paginate()
@@ -41,7 +41,7 @@ def create(client: CloudFrontClient, *, name: str, pem: str) -> str:
         return known.id
     # Whether a repeated reference is refused is not documented; a repeated name is.
     config = {"CallerReference": name, "Name": name, "EncodedKey": pem}
-    with busy.told("PublicKeyAlreadyExists", "TooManyPublicKeys"):
+    with retryable.retry_later("PublicKeyAlreadyExists", "TooManyPublicKeys"):
         return client.create_public_key(PublicKeyConfig=config)["PublicKey"]["Id"]  # type: ignore[arg-type]
 
 
@@ -52,7 +52,7 @@ def delete(client: CloudFrontClient, key_id: str) -> None:
     Raises:
         RetryLaterError: CloudFront is busy, or the key is in use.
     """
-    with busy.told("PublicKeyInUse", "PreconditionFailed", "InvalidIfMatchVersion"):
+    with retryable.retry_later("PublicKeyInUse", "PreconditionFailed", "InvalidIfMatchVersion"):
         try:
             etag = client.get_public_key(Id=key_id)["ETag"]
             client.delete_public_key(Id=key_id, IfMatch=etag)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 from cdn.cloudfront import behaviors, paths
-from cdn.cloudfront.behaviors import Behavior as Behavior
 from cdn.cloudfront.behaviors import Distribution
 from cdn.cloudfront.origins import Origin, bucket_of, is_access_point
 

@@ -73,28 +73,28 @@ class Record:
     What the ledger knows of one key, by its name.
 
     Attributes:
-        included_ms: The first look that saw it in the group.
-        promoted_ms, inactive_ms: The first look that saw it as AWSCURRENT, and no longer so.
-        longest_s: The highest lifetime that grants allowed while it could sign.
-        forced_ms: It was revoked though no other key could take its place.
-        trouble: Why it could not be proven; empty when there is nothing to tell.
+        added_at_ms: The first look that saw it in the group.
+        promoted_at_ms, replaced_at_ms: The first look that saw it as AWSCURRENT, and no longer so.
+        max_lifetime_s: The highest lifetime that grants allowed while it could sign.
+        forced_at_ms: It was revoked though no other key could take its place.
+        verification_error: Why it could not be proven; empty when there is nothing to tell.
     """
 
     name: str
     key_id: str = ""
     kms_key: str = ""
-    minted_ms: int | None = None
-    published_ms: int | None = None
-    included_ms: int | None = None
-    proven_ms: int | None = None
-    promoted_ms: int | None = None
-    inactive_ms: int | None = None
-    longest_s: int | None = None
-    excluded_ms: int | None = None
-    revoked_ms: int | None = None
-    forced_ms: int | None = None
-    deleted_ms: int | None = None
-    trouble: str = ""
+    generated_at_ms: int | None = None
+    created_at_ms: int | None = None
+    added_at_ms: int | None = None
+    verified_at_ms: int | None = None
+    promoted_at_ms: int | None = None
+    replaced_at_ms: int | None = None
+    max_lifetime_s: int | None = None
+    removed_at_ms: int | None = None
+    revoked_at_ms: int | None = None
+    forced_at_ms: int | None = None
+    deleted_at_ms: int | None = None
+    verification_error: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +133,7 @@ class Rules:
         hold_s: How long a key is in the group before it may count as proven.
         secret_max_age_s, signer_timeout_s: How long the endpoint may sign with a key, or by
             grants, that were replaced.
-        longest_s: What is assumed where nobody knows how long links may live.
+        max_lifetime_s: What is assumed where nobody knows how long links may live.
         skew_s: By how much clocks may differ.
         most_in_group, most_in_account: CloudFront's quotas of public keys.
     """
@@ -145,7 +145,7 @@ class Rules:
     in_kms: bool
     secret_max_age_s: int
     signer_timeout_s: int
-    longest_s: int
+    max_lifetime_s: int
     skew_s: int = 600
     most_in_group: int = 5
     most_in_account: int = 10
@@ -254,7 +254,7 @@ class NoteCeiling:
     """Write into the ledger for how long links signed by the key may live."""
 
     name: str
-    longest_s: int
+    max_lifetime_s: int
 
 
 Step = (
@@ -374,8 +374,8 @@ def ceiling_s(ceilings: tuple[tuple[int, int], ...], *, since_ms: int, until_ms:
     ends = [*(start for start, _ in ceilings[1:]), until_ms + 1]
     return max(
         (
-            longest_s
-            for (start, longest_s), end in zip(ceilings, ends, strict=False)
+            max_lifetime_s
+            for (start, max_lifetime_s), end in zip(ceilings, ends, strict=False)
             if start <= until_ms and end > since_ms
         ),
         default=None,
@@ -441,7 +441,7 @@ class Scene:
     @property
     def urgent(self) -> bool:
         """Whether nothing that signs is worth waiting for."""
-        return self.signing is not None and self.record(self.signing.label).forced_ms is not None
+        return self.signing is not None and self.record(self.signing.label).forced_at_ms is not None
 
     @property
     def room_in_group(self) -> bool:
@@ -463,8 +463,8 @@ class Scene:
         """When the key that signs has signed for long enough; None where none signs."""
         if self.signing is None:
             return None
-        promoted_ms = self.record(self.signing.label).promoted_ms or 0
-        return promoted_ms + self.rules.period_s * 1000
+        promoted_at_ms = self.record(self.signing.label).promoted_at_ms or 0
+        return promoted_at_ms + self.rules.period_s * 1000
 
     @property
     def is_due(self) -> bool:
@@ -477,7 +477,7 @@ class Scene:
         standby = self.standby
         if standby is None or not self.in_group(standby.key_id):
             return None
-        return standby if self.record(standby.label).proven_ms is not None else None
+        return standby if self.record(standby.label).verified_at_ms is not None else None
 
     def parts(self) -> set[str]:
         """Name the public keys that have a part, by their ids."""
@@ -490,21 +490,23 @@ class Scene:
 
     def drained_ms(self, record: Record) -> int | None:
         """Tell when the last link that the key can have signed has expired."""
-        if record.inactive_ms is None:
+        if record.replaced_at_ms is None:
             return None
         return self.last_link_ms(record) + self.rules.skew_s * 1000
 
     def last_link_ms(self, record: Record) -> int:
         """Tell until when links may live that the key has signed, or would have until now."""
-        longest_s = self.rules.longest_s if record.longest_s is None else record.longest_s
-        since_ms = self.now_ms if record.inactive_ms is None else record.inactive_ms
-        return since_ms + self.rules.late_ms + longest_s * 1000
+        max_lifetime_s = (
+            self.rules.max_lifetime_s if record.max_lifetime_s is None else record.max_lifetime_s
+        )
+        since_ms = self.now_ms if record.replaced_at_ms is None else record.replaced_at_ms
+        return since_ms + self.rules.late_ms + max_lifetime_s * 1000
 
     def held_ms(self, record: Record) -> int | None:
         """Tell when the key was in the group for long enough to be proven; None once it is."""
-        if record.included_ms is None or record.proven_ms is not None:
+        if record.added_at_ms is None or record.verified_at_ms is not None:
             return None
-        return record.included_ms + self.rules.hold_s * 1000
+        return record.added_at_ms + self.rules.hold_s * 1000
 
     def is_drained(self, record: Record) -> bool:
         drained_ms = self.drained_ms(record)
@@ -529,7 +531,7 @@ def scene_of(observed: Observed, group: Group, *, now_ms: int, rules: Rules) -> 
         standby.form != "key"
         or standby.key_id not in by_id
         or (signing and standby.key_id == signing.key_id)
-        or record(standby).revoked_ms is not None
+        or record(standby).revoked_at_ms is not None
     ):
         standby = None
     if candidate is not None:
@@ -539,8 +541,8 @@ def scene_of(observed: Observed, group: Group, *, now_ms: int, rules: Rules) -> 
             candidate.form != "minted"
             or candidate.name in {other.name for other in (signing, standby) if other}
             # One that has signed, or was revoked, is never made the standby again.
-            or known.promoted_ms is not None
-            or known.revoked_ms is not None
+            or known.promoted_at_ms is not None
+            or known.revoked_at_ms is not None
             # Somebody else's key has its name.
             or (key is not None and not is_ours(key, mark=observed.mark))
         ):
@@ -576,7 +578,7 @@ def _note_signing(scene: Scene) -> Step | None:
     if signing is None:
         return None
     record = scene.record(signing.label)
-    if record.promoted_ms is None or record.inactive_ms is not None:
+    if record.promoted_at_ms is None or record.replaced_at_ms is not None:
         return Note("active", signing.label, signing.key_id)
     return None
 
@@ -598,12 +600,12 @@ def _note_members(scene: Scene) -> Step | None:
     parts = scene.parts()
     for key in scene.ours():
         record, inside = scene.record(key.name), scene.in_group(key.id)
-        if inside and record.included_ms is None:
+        if inside and record.added_at_ms is None:
             return Note("included", key.name, key.id)
         signs = scene.signing is not None and scene.signing.key_id == key.id
         # What has no part may have had one: nobody knows better than that it may have signed.
-        signed = record.promoted_ms is not None or (inside and key.id not in parts)
-        if signed and not signs and (record.inactive_ms or record.revoked_ms) is None:
+        signed = record.promoted_at_ms is not None or (inside and key.id not in parts)
+        if signed and not signs and (record.replaced_at_ms or record.revoked_at_ms) is None:
             return Note("inactive", key.name, key.id)
     return None
 
@@ -612,14 +614,14 @@ def _note_ceilings(scene: Scene) -> Step | None:
     late_ms = scene.rules.late_ms
     for label, record in sorted(scene.observed.records.items()):
         signs = scene.signing is not None and scene.signing.label == label
-        if record.deleted_ms is not None or not (signs or record.inactive_ms is not None):
+        if record.deleted_at_ms is not None or not (signs or record.replaced_at_ms is not None):
             continue
         found = ceiling_s(
             scene.observed.ceilings,
-            since_ms=(record.proven_ms or record.included_ms or 0) - late_ms,
-            until_ms=min(scene.now_ms, (record.inactive_ms or scene.now_ms) + late_ms),
+            since_ms=(record.verified_at_ms or record.added_at_ms or 0) - late_ms,
+            until_ms=min(scene.now_ms, (record.replaced_at_ms or scene.now_ms) + late_ms),
         )
-        if found is not None and (record.longest_s is None or found > record.longest_s):
+        if found is not None and (record.max_lifetime_s is None or found > record.max_lifetime_s):
             return NoteCeiling(label, found)
     return None
 
@@ -629,14 +631,14 @@ def _rescue(scene: Scene) -> Step | None:
     signing, ready = scene.signing, scene.ready
     if signing is None or scene.in_group(signing.key_id):
         return None
-    if scene.record(signing.label).revoked_ms is None and signing.key_id in scene.by_id:
+    if scene.record(signing.label).revoked_at_ms is None and signing.key_id in scene.by_id:
         return _inclusion(scene, signing.label, signing.key_id)
     return _promotion(scene, ready)
 
 
 def _revoke(scene: Scene) -> Step | None:
     signing, ready = scene.signing, scene.ready
-    if signing and ready and scene.record(signing.label).revoked_ms is not None:
+    if signing and ready and scene.record(signing.label).revoked_at_ms is not None:
         return _promotion(scene, ready)
     candidate_id = scene.key_id(scene.candidate) if scene.candidate else ""
     # A candidate needs the place, or can take over.
@@ -644,7 +646,7 @@ def _revoke(scene: Scene) -> Step | None:
     for key_id in scene.group.key_ids:
         label = scene.label(key_id)
         signs = signing is not None and signing.key_id == key_id
-        if scene.record(label).revoked_ms is None or len(scene.group.key_ids) == 1:
+        if scene.record(label).revoked_at_ms is None or len(scene.group.key_ids) == 1:
             continue
         if not signs or replaceable:
             return Exclude(label, key_id)
@@ -653,7 +655,7 @@ def _revoke(scene: Scene) -> Step | None:
             STANDBY in version.stages
             and version.form == "key"
             and version is not signing
-            and scene.record(version.label).revoked_ms is not None
+            and scene.record(version.label).revoked_at_ms is not None
         ):
             return Discard(STANDBY, version.id)
     return None
@@ -691,7 +693,7 @@ def _prepare(scene: Scene) -> Step | None:
         return Publish(candidate.name, candidate.id) if scene.room_in_account else None
     if not scene.in_group(key_id):
         return _inclusion(scene, candidate.name, key_id)
-    if scene.record(candidate.name).proven_ms is None:
+    if scene.record(candidate.name).verified_at_ms is None:
         return _proof(scene, candidate, key_id)
     return Store(candidate.name, key_id, candidate.id)
 
@@ -706,8 +708,8 @@ def _clean(scene: Scene) -> Step | None:
             if scene.is_drained(record) and len(scene.group.key_ids) > 1:
                 return Exclude(key.name, key.id)
         elif key.id not in scene.observed.elsewhere and (
-            (record.promoted_ms is None and record.inactive_ms is None)
-            or record.revoked_ms is not None
+            (record.promoted_at_ms is None and record.replaced_at_ms is None)
+            or record.revoked_at_ms is not None
             or scene.is_drained(record)
         ):
             return Delete(key.name, key.id)
@@ -715,7 +717,7 @@ def _clean(scene: Scene) -> Step | None:
         version.label for version in (scene.signing, scene.standby, scene.candidate) if version
     }
     for label, record in sorted(scene.observed.records.items()):
-        if record.deleted_ms is not None or label in named:
+        if record.deleted_at_ms is not None or label in named:
             continue
         if label in scene.by_name or record.key_id in scene.by_id:
             continue

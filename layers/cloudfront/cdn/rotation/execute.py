@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import singledispatch
 from typing import TYPE_CHECKING, Any
 
-from cdn.aws import busy, table
+from cdn.aws import retryable, rows, table
 from cdn.cloudfront import key_groups, public_keys
 from cdn.errors import RetryLaterError
 from cdn.rotation import decide, secret_versions
@@ -21,16 +21,12 @@ if TYPE_CHECKING:
     from mypy_boto3_kms import KMSClient
     from mypy_boto3_ssm import SSMClient
 
-    from cdn.aws.table import Ledger
+    from cdn.aws.rows import SigningKeyRow
+    from cdn.aws.table import Table
     from cdn.rotation.decide import Observed, Rules, Step
     from cdn.rotation.secret_versions import Secret
     from cdn.signing.key_pairs import Kind, PrivateKey, Signer
 
-PK = "signing-keys"
-KEY = "key#"
-SEEN = "seen"
-
-_TIMELINES_LIVE_S = 400 * 24 * 60 * 60
 _CANARIES = 5
 _CANARY_LIVES_S = 120
 _REFUSED, _FIRST_ERROR = 403, 400
@@ -54,7 +50,7 @@ class Desk:
         generate: Makes a new private key; see `key_pairs.generate`.
     """
 
-    ledger: Ledger
+    ledger: Table
     cloudfront: CloudFrontClient
     secret: Secret
     ssm: SSMClient
@@ -107,10 +103,14 @@ def mint(desk: Desk, *, now_ms: int) -> None:
         RetryLaterError: AWS is busy.
     """
     rules = desk.rules
-    told: dict[str, str] = {}
+    record: SigningKeyRow = {
+        "generated_at_ms": now_ms,
+        "kind": rules.kind,
+        "hash_algorithm": rules.hash_algorithm,
+    }
     if rules.in_kms:
-        told["kms_key"], pem = _mint_in_kms(desk)
-        secret = {"kms_key": told["kms_key"], "kind": rules.kind}
+        record["kms_key"], pem = _mint_in_kms(desk)
+        secret = {"kms_key": record["kms_key"], "kind": rules.kind}
     else:
         private_key = desk.generate(rules.kind)
         pem = key_pairs.public_pem(private_key)
@@ -120,13 +120,12 @@ def mint(desk: Desk, *, now_ms: int) -> None:
         }
     name = decide.name(desk.mark, public_keys.fingerprint(pem))
     desk.secret.put(json.dumps({"name": name} | secret), stage=decide.MINTED)
-    told |= {"kind": rules.kind, "hash_algorithm": rules.hash_algorithm}
-    _note(desk, name, keep={"minted_ms": now_ms, **told})
+    _note(desk, name, keep=record)
 
 
 def _mint_in_kms(desk: Desk) -> tuple[str, str]:
     client, kind = desk.kms(), desk.rules.kind
-    with busy.told():
+    with retryable.retry_later():
         made = client.create_key(
             Description="Signs links and cookies of CloudFront",
             KeyUsage="SIGN_VERIFY",
@@ -151,7 +150,7 @@ def publish(desk: Desk, name: str, text: str, *, now_ms: int) -> str:
         KeyMaterialError: *text* has no key.
     """
     key_id = public_keys.create(desk.cloudfront, name=name, pem=_public_pem(desk, text))
-    _note(desk, name, put={"key_id": key_id}, keep={"published_ms": now_ms})
+    _note(desk, name, put={"key_id": key_id}, keep={"created_at_ms": now_ms})
     return key_id
 
 
@@ -159,14 +158,14 @@ def _public_pem(desk: Desk, text: str) -> str:
     document = secret_versions.document_of(text)
     if "kms_key" not in document:
         return key_pairs.public_pem(key_pairs.load(text, field="private_key"))
-    with busy.told():
+    with retryable.retry_later():
         return key_pairs.pem_of(desk.kms().get_public_key(KeyId=document["kms_key"])["PublicKey"])
 
 
 @take.register
 def _(step: decide.Include, desk: Desk, look: Look) -> None:
     # What was known of it in the group does not hold for what comes now.
-    _note(desk, step.name, put={"key_id": step.key_id}, remove=("included_ms", "proven_ms"))
+    _note(desk, step.name, put={"key_id": step.key_id}, remove=("added_at_ms", "verified_at_ms"))
     if look.observed.group:
         key_ids = [*look.observed.group.key_ids, step.key_id]
         key_groups.replace(desk.cloudfront, look.observed.group, key_ids=key_ids)
@@ -177,7 +176,7 @@ def _(step: decide.Exclude, desk: Desk, look: Look) -> None:
     if look.observed.group:
         key_ids = [key_id for key_id in look.observed.group.key_ids if key_id != step.key_id]
         key_groups.replace(desk.cloudfront, look.observed.group, key_ids=key_ids)
-    _note(desk, step.name, put={"excluded_ms": look.at_ms})
+    _note(desk, step.name, put={"removed_at_ms": look.at_ms})
 
 
 @take.register
@@ -187,11 +186,11 @@ def _(step: decide.Prove, desk: Desk, look: Look) -> None:
         key_id=step.key_id,
         kms=lambda arn, kind: lambda message: kms.sign(desk.kms(), message, kms_key=arn, kind=kind),
     )
-    trouble = _doubt(desk, look, signer)
-    if trouble:
-        _note(desk, step.name, put={"trouble": trouble})
+    verification_error = _doubt(desk, look, signer)
+    if verification_error:
+        _note(desk, step.name, put={"verification_error": verification_error})
     else:
-        _note(desk, step.name, keep={"proven_ms": look.at_ms}, remove=("trouble",))
+        _note(desk, step.name, keep={"verified_at_ms": look.at_ms}, remove=("verification_error",))
 
 
 def _doubt(desk: Desk, look: Look, signer: Signer) -> str:
@@ -245,16 +244,16 @@ def _(step: decide.Store, desk: Desk, look: Look) -> None:
     if not minted:
         raise RetryLaterError("GetSecretValue", "ResourceNotFoundException")
     desk.secret.put(secret_versions.with_key_id(minted, step.key_id), stage=decide.STANDBY)
-    _note(desk, step.name, put={"key_id": step.key_id}, keep={"stored_ms": look.at_ms})
+    _note(desk, step.name, put={"key_id": step.key_id}, keep={"stored_at_ms": look.at_ms})
 
 
 @take.register
 def _(step: decide.Promote, desk: Desk, look: Look) -> None:
     # A revocation may have come since.
-    if (desk.ledger.get(PK, KEY + step.name) or {}).get("revoked_ms"):
+    if (desk.ledger.get(rows.signing_key(step.name)) or {}).get("revoked_at_ms"):
         raise RetryLaterError("UpdateSecretVersionStage", "KeyRevoked")
     desk.secret.move(decide.CURRENT, to=step.version_id, away_from=step.instead_of or None)
-    _note(desk, step.name, put={"promoted_ms": look.at_ms}, remove=("inactive_ms",))
+    _note(desk, step.name, put={"promoted_at_ms": look.at_ms}, remove=("replaced_at_ms",))
 
 
 @take.register
@@ -265,7 +264,7 @@ def _(step: decide.Discard, desk: Desk, _: Look) -> None:
 @take.register
 def _(step: decide.Delete, desk: Desk, look: Look) -> None:
     public_keys.delete(desk.cloudfront, step.key_id)
-    _note(desk, step.name, put={"key_id": step.key_id, "unpublished_ms": look.at_ms})
+    _note(desk, step.name, put={"key_id": step.key_id, "public_key_deleted_at_ms": look.at_ms})
 
 
 @take.register
@@ -273,41 +272,41 @@ def _(step: decide.DeleteKmsKey, desk: Desk, look: Look) -> None:
     client = desk.kms()
     # It may be gone already, or about to.
     gone = (client.exceptions.NotFoundException, client.exceptions.KMSInvalidStateException)
-    with busy.told(), suppress(*gone):
+    with retryable.retry_later(), suppress(*gone):
         client.schedule_key_deletion(KeyId=step.kms_key.rpartition("/")[2])
-    _note(desk, step.name, put={"kms_deleted_ms": look.at_ms}, remove=("kms_key",))
+    _note(desk, step.name, put={"kms_key_deleted_at_ms": look.at_ms}, remove=("kms_key",))
 
 
 @take.register
 def _(step: decide.Note, desk: Desk, look: Look) -> None:
-    key_id = {"key_id": step.key_id} if step.key_id else {}
+    put: SigningKeyRow = {"key_id": step.key_id} if step.key_id else {}
     match step.what:
         case "included":
-            _note(desk, step.name, put=key_id, keep={"included_ms": look.at_ms})
+            _note(desk, step.name, put=put, keep={"added_at_ms": look.at_ms})
         case "active":
-            desk.ledger.change(
-                PK,
-                KEY + step.name,
-                put=key_id | {"promoted_ms": look.at_ms},
-                remove=("inactive_ms",),
-                when=table.absent("promoted_ms") | table.present("inactive_ms"),
+            desk.ledger.create_or_update(
+                rows.signing_key(step.name),
+                put={**put, "promoted_at_ms": look.at_ms},
+                remove=("replaced_at_ms",),
+                condition=table.absent("promoted_at_ms") | table.present("replaced_at_ms"),
             )
         case "inactive":
-            _note(desk, step.name, put=key_id | {"inactive_ms": look.at_ms})
+            _note(desk, step.name, put={**put, "replaced_at_ms": look.at_ms})
             if step.version_id:
-                desk.ledger.change(PK, SEEN, put={"previous": step.version_id})
+                desk.ledger.create_or_update(
+                    rows.previous_version(), put={"version_id": step.version_id}
+                )
         case "deleted":
-            expires_at = look.at_ms // 1000 + _TIMELINES_LIVE_S
-            _note(desk, step.name, put={"deleted_ms": look.at_ms, "expires_at": expires_at})
+            expires_at_s = look.at_ms // 1000 + rows.SIGNING_KEY_TTL_S
+            _note(desk, step.name, put={"deleted_at_ms": look.at_ms, "expires_at_s": expires_at_s})
 
 
 @take.register
 def _(step: decide.NoteCeiling, desk: Desk, _: Look) -> None:
-    desk.ledger.change(
-        PK,
-        KEY + step.name,
-        put={"longest_s": step.longest_s},
-        when=table.passed("longest_s", step.longest_s),
+    desk.ledger.create_or_update(
+        rows.signing_key(step.name),
+        put={"max_lifetime_s": step.max_lifetime_s},
+        condition=table.passed("max_lifetime_s", step.max_lifetime_s),
     )
 
 
@@ -315,14 +314,16 @@ def _note(
     desk: Desk,
     name: str,
     *,
-    put: Mapping[str, Any] | None = None,
-    keep: Mapping[str, Any] | None = None,
+    put: SigningKeyRow | None = None,
+    keep: SigningKeyRow | None = None,
     remove: tuple[str, ...] = (),
 ) -> None:
-    desk.ledger.change(PK, KEY + name, put=put, keep=keep, remove=remove)
+    desk.ledger.create_or_update(rows.signing_key(name), put=put, keep=keep, remove=remove)
 
 
 def revoke(desk: Desk, name: str, *, key_id: str, forced: bool) -> None:
     """Write into the ledger that a key must not be used any more; whoever looks next sees to it."""
-    keep = {"revoked_ms": desk.now_ms()} | ({"forced_ms": desk.now_ms()} if forced else {})
+    keep: SigningKeyRow = {"revoked_at_ms": desk.now_ms()}
+    if forced:
+        keep["forced_at_ms"] = desk.now_ms()
     _note(desk, name, put={"key_id": key_id} if key_id else {}, keep=keep)

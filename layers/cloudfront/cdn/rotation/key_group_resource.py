@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cdn.aws import rows
 from cdn.cloudfront import key_groups, public_keys
 from cdn.errors import KeyGroupError
-from cdn.rotation import decide, execute, reconcile
+from cdn.rotation import decide, execute
 
 if TYPE_CHECKING:
     from cdn.rotation.decide import Version
@@ -39,7 +40,7 @@ def create(desk: Desk, *, key_group_id: str, adopt_foreign: bool) -> str:
         KeyGroupError: There is no such group, or it may be somebody else's.
         RetryLaterError: AWS is busy.
     """
-    known = desk.ledger.get(execute.PK, reconcile.GROUP) or {}
+    known = desk.ledger.get(rows.key_group()) or {}
     made = known.get("key_group_id", "")
     if made and key_group_id in {"", made} and key_groups.read(desk.cloudfront, made):
         return str(made)
@@ -52,11 +53,10 @@ def create(desk: Desk, *, key_group_id: str, adopt_foreign: bool) -> str:
         made = group.id
     else:
         made = _own(desk)
-    desk.ledger.change(
-        execute.PK,
-        reconcile.GROUP,
+    desk.ledger.create_or_update(
+        rows.key_group(),
         put={"key_group_id": made, "adopted": bool(key_group_id)},
-        keep={"since_ms": desk.now_ms()},
+        keep={"since_at_ms": desk.now_ms()},
     )
     return str(made)
 
@@ -111,7 +111,7 @@ def delete(desk: Desk, *, physical_id: str, everything: bool) -> str:
         KeyGroupError: A distribution trusts the group that is to be deleted.
         RetryLaterError: AWS is busy.
     """
-    known = desk.ledger.get(execute.PK, reconcile.GROUP) or {}
+    known = desk.ledger.get(rows.key_group()) or {}
     group = None
     if known.get("key_group_id") == physical_id:
         group = key_groups.read(desk.cloudfront, physical_id)

@@ -7,29 +7,24 @@ runs at once all lead to the next look, which sees what is there.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cdn.access import grants
-from cdn.aws import announcements, busy
+from cdn.aws import announcements, retryable, rows
 from cdn.aws.announcements import Announcement
 from cdn.cloudfront import key_groups, public_keys
 from cdn.errors import GrantsError, KeyMaterialError, RetryLaterError, UnavailableError
 from cdn.rotation import decide, execute, reports
 from cdn.rotation.decide import Observed, Record, Wait
-from cdn.rotation.execute import KEY, PK, SEEN, Look
+from cdn.rotation.execute import Look
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from cdn.aws.announcements import Audience
-    from cdn.aws.table import Row
+    from cdn.aws.announcements import Announcer
+    from cdn.aws.rows import SigningKeyRow
     from cdn.rotation.decide import Rules, Step
     from cdn.rotation.execute import Desk
-
-GROUP = "group"
-"""The row that names the key group."""
-
-_TOLD = "told"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +54,7 @@ def tick(desk: Desk) -> Tick:
     step = decide.decide(observed, now_ms=now_ms, rules=desk.rules)
     try:
         if not isinstance(step, Wait):
-            with busy.told():
+            with retryable.retry_later():
                 execute.take(step, desk, Look(observed, now_ms))
     except (RetryLaterError, UnavailableError, KeyMaterialError) as exc:
         return Tick(observed, now_ms, step, str(exc))
@@ -69,7 +64,7 @@ def tick(desk: Desk) -> Tick:
 # ── Looking ───────────────────────────────────────────────────────────────────────────────────────
 
 
-@busy.told()
+@retryable.retry_later()
 def observe(desk: Desk) -> Observed:
     """
     Look at everything, changing nothing.
@@ -80,8 +75,10 @@ def observe(desk: Desk) -> Observed:
     Raises:
         RetryLaterError: AWS is busy.
     """
-    rows = {row["sk"]: row for row in desk.ledger.rows(PK, first=GROUP, last=f"{_TOLD}~")}
-    group_id = rows.get(GROUP, {}).get("key_group_id")
+    announced = desk.ledger.get(rows.announced()) or {}
+    previous = desk.ledger.get(rows.previous_version()) or {}
+    group_id = (desk.ledger.get(rows.key_group()) or {}).get("key_group_id")
+    records = list(desk.ledger.query(rows.signing_keys()))
     group = key_groups.read(desk.cloudfront, group_id) if group_id else None
     return Observed(
         mark=desk.mark,
@@ -94,19 +91,17 @@ def observe(desk: Desk) -> Observed:
         ),
         public_keys=public_keys.listed(desk.cloudfront),
         versions=desk.secret.versions(),
-        records={
-            sk.removeprefix(KEY): _record(row) for sk, row in rows.items() if sk.startswith(KEY)
-        },
-        previous=rows.get(SEEN, {}).get("previous", ""),
+        records={rows.signing_key_of(row): _record(row) for row in records},
+        previous=previous.get("version_id", ""),
         ceilings=tuple(_ceilings(desk)),
-        told=frozenset(rows.get(_TOLD, {}).get("ids", ())),
+        told=frozenset(announced.get("announced_ids", ())),
     )
 
 
-def _record(row: Row) -> Record:
+def _record(row: SigningKeyRow) -> Record:
     known = {field.name for field in fields(Record)}
-    told = {name: value for name, value in row.items() if name in known}
-    return Record(row["sk"].removeprefix(KEY), **told)
+    values: dict[str, Any] = {name: value for name, value in row.items() if name in known}
+    return Record(rows.signing_key_of(row), **values)
 
 
 def _ceilings(desk: Desk) -> Iterator[tuple[int, int]]:
@@ -131,7 +126,7 @@ def _ceilings(desk: Desk) -> Iterator[tuple[int, int]]:
 # ── Telling ───────────────────────────────────────────────────────────────────────────────────────
 
 
-def announce(desk: Desk, audience: Audience, observed: Observed) -> list[str]:
+def announce(desk: Desk, announcer: Announcer, observed: Observed) -> list[str]:
     """
     Announce what was not announced yet, and forget what is over; name what was announced.
 
@@ -146,12 +141,12 @@ def announce(desk: Desk, audience: Audience, observed: Observed) -> list[str]:
     new = [report for report in due if report.id not in observed.told]
     for report in new:
         announcements.publish(
-            audience,
+            announcer,
             Announcement(report.id, report.kind, report.sentence, now_ms, report.facts),
         )
     ids = {report.id for report in due}
     if ids != observed.told:
-        desk.ledger.change(PK, _TOLD, put={"ids": sorted(ids)})
+        desk.ledger.create_or_update(rows.announced(), put={"announced_ids": sorted(ids)})
     return [report.id for report in new]
 
 
@@ -160,7 +155,7 @@ def numbers(observed: Observed, *, now_ms: int, rules: Rules) -> Mapping[str, in
     states = reports.states(observed, now_ms=now_ms, rules=rules)
     since_ms = next(
         (
-            observed.records[label].promoted_ms
+            observed.records[label].promoted_at_ms
             for label, state in states.items()
             if state == "signing"
         ),

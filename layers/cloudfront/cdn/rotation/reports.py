@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from cdn.aws import announcements
+from cdn import telemetry
 from cdn.rotation import decide
 
 if TYPE_CHECKING:
@@ -38,24 +38,24 @@ def news(observed: Observed) -> Iterator[Report]:
     """Tell what has become of each key."""
     for label, record in sorted(observed.records.items()):
         facts = {"name": label, "key_id": record.key_id}
-        if record.promoted_ms is not None:
+        if record.promoted_at_ms is not None:
             yield Report(
-                f"signing-key/{label}/activated/{record.promoted_ms}",
-                "Signing Key Activated",
+                f"signing-key/{label}/activated/{record.promoted_at_ms}",
+                telemetry.SIGNING_KEY_ACTIVATED,
                 f"The key {record.key_id} ({label}) signs links and cookies now.",
                 facts,
             )
-        if record.revoked_ms is not None:
+        if record.revoked_at_ms is not None:
             yield Report(
                 f"signing-key/{label}/revoked",
-                "Signing Key Revoked",
+                telemetry.SIGNING_KEY_REVOKED,
                 f"The key {record.key_id} ({label}) was revoked: links signed by it are dead.",
                 facts,
             )
-        if record.deleted_ms is not None and record.promoted_ms is not None:
+        if record.deleted_at_ms is not None and record.promoted_at_ms is not None:
             yield Report(
                 f"signing-key/{label}/deleted",
-                "Signing Key Deleted",
+                telemetry.SIGNING_KEY_DELETED,
                 f"The key {record.key_id} ({label}) was deleted; all its links had expired.",
                 facts,
             )
@@ -102,7 +102,7 @@ def _of_signing(scene: Scene) -> Iterator[Report]:
             f"The key {key_id} signs, but somebody took it out of the key group; it is put back.",
             key_id=key_id,
         )
-    elif scene.record(signing.label).revoked_ms is not None and scene.ready is None:
+    elif scene.record(signing.label).revoked_at_ms is not None and scene.ready is None:
         yield _concern(
             f"revoked-key-signs/{key_id}",
             f"The revoked key {key_id} still signs, because no other one is proven yet.",
@@ -131,7 +131,7 @@ def _of_members(scene: Scene) -> Iterator[Report]:
                 f"The key {key.id} ({key.name}) is in another key group, so that it stays.",
                 key_id=key.id,
             )
-        if record.inactive_ms and not record.revoked_ms and not scene.is_drained(record):
+        if record.replaced_at_ms and not record.revoked_at_ms and not scene.is_drained(record):
             yield _concern(
                 f"key-left-early/{key.id}",
                 f"Somebody took the key {key.id} out of the key group, though links that it signed "
@@ -143,16 +143,16 @@ def _of_members(scene: Scene) -> Iterator[Report]:
 def _of_proofs(scene: Scene) -> Iterator[Report]:
     for version in (scene.standby, scene.candidate):
         record = scene.record(version.label) if version else None
-        if record and record.trouble and record.proven_ms is None:
+        if record and record.verification_error and record.verified_at_ms is None:
             yield _concern(
-                f"not-proven/{record.name}/{record.trouble}",
-                f"The key {record.name} cannot be used yet: {record.trouble}.",
+                f"not-proven/{record.name}/{record.verification_error}",
+                f"The key {record.name} cannot be used yet: {record.verification_error}.",
                 key_id=record.key_id,
             )
 
 
 def _concern(about: str, sentence: str, **facts: str) -> Report:
-    return Report(f"signing-keys/{about}", "Signing Keys Need Attention", sentence, facts)
+    return Report(f"signing-keys/{about}", telemetry.SIGNING_KEYS_NEED_ATTENTION, sentence, facts)
 
 
 def plan(observed: Observed, *, now_ms: int, rules: Rules) -> dict[str, Any]:
@@ -164,7 +164,9 @@ def plan(observed: Observed, *, now_ms: int, rules: Rules) -> dict[str, Any]:
         "attention": [report.sentence for report in concerns(observed, now_ms=now_ms, rules=rules)],
         "keys": [
             {"state": parts.get(record.name, ""), **_told(record)}
-            for record in sorted(observed.records.values(), key=lambda one: one.minted_ms or 0)
+            for record in sorted(
+                observed.records.values(), key=lambda one: one.generated_at_ms or 0
+            )
         ],
     }
 
@@ -183,7 +185,7 @@ def _told(values: Any) -> dict[str, Any]:  # noqa: ANN401  # any dataclass
     found = {}
     for name, value in asdict(values).items():
         if name.endswith("_ms") and value is not None:
-            found[name.removesuffix("_ms")] = announcements.moment(value)
+            found[name.removesuffix("_ms")] = telemetry.moment(value)
         elif value not in (None, ""):
             found[name] = value
     return found
@@ -198,7 +200,7 @@ def states(observed: Observed, *, now_ms: int, rules: Rules) -> Mapping[str, Sta
 
 
 def _state(scene: Scene, label: str, record: Record) -> State:
-    if record.deleted_ms is not None:
+    if record.deleted_at_ms is not None:
         return "deleted"
     if scene.signing is not None and scene.signing.label == label:
         return "signing"
@@ -206,7 +208,7 @@ def _state(scene: Scene, label: str, record: Record) -> State:
         # One that somebody took out of the group has to be proven anew.
         return "standby" if scene.ready else "published"
     if scene.candidate is not None and scene.candidate.label == label:
-        if record.proven_ms is not None:
+        if record.verified_at_ms is not None:
             return "proven"
         return "published" if scene.key_id(scene.candidate) else "minted"
     return "draining" if scene.in_group(record.key_id) else "retired"

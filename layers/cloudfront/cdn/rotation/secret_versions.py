@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cdn.aws import busy
+from cdn.aws import retryable
 from cdn.errors import KeyMaterialError
 from cdn.rotation.decide import Version
 from cdn.signing import key_pairs, signing_secret
@@ -38,7 +38,7 @@ class Secret:
         Raises:
             RetryLaterError: Secrets Manager is busy.
         """
-        with busy.told():
+        with retryable.retry_later():
             found = self.client.describe_secret(SecretId=self.id).get("VersionIdsToStages", {})
         return {version_id: frozenset(stages) for version_id, stages in found.items() if stages}
 
@@ -61,7 +61,7 @@ class Secret:
         Raises:
             RetryLaterError: Secrets Manager is busy.
         """
-        with busy.told():
+        with retryable.retry_later():
             try:
                 answer = self.client.get_secret_value(SecretId=self.id, VersionId=version_id)
             except self.client.exceptions.ResourceNotFoundException:
@@ -77,7 +77,7 @@ class Secret:
         """
         # Derived from the text, it cannot meet another one.
         token = hashlib.sha256(text.encode()).hexdigest()
-        with busy.told():
+        with retryable.retry_later():
             self.client.put_secret_value(
                 SecretId=self.id,
                 SecretString=text,
@@ -97,7 +97,7 @@ class Secret:
             RetryLaterError: Secrets Manager is busy, or another version has it.
         """
         given = {"MoveToVersionId": to, "RemoveFromVersionId": away_from}
-        with busy.told(*_OUTRUN):
+        with retryable.retry_later(*_OUTRUN):
             self.client.update_secret_version_stage(
                 SecretId=self.id,
                 VersionStage=stage,

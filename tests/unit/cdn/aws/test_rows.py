@@ -3,7 +3,7 @@
 import ast
 import inspect
 from pathlib import Path
-from typing import get_type_hints
+from typing import Any, get_type_hints
 
 import pytest
 
@@ -115,7 +115,7 @@ class TestKeys:
         """
         No two kinds of row have the same key.
         """
-        keys = [
+        keys: list[Key[Any]] = [
             rows.flush("x"),
             rows.changes("x", at_ms=1, token="t"),
             rows.plan("x", "p"),
@@ -156,7 +156,7 @@ class TestKeys:
         """
         A row that was read has the key that it was read by.
         """
-        assert rows.key_of({"pk": "p", "sk": "s"}) == Key("p", "s")
+        assert rows.key_of(Row(pk="p", sk="s")) == Key("p", "s")
 
 
 class TestTimeToLive:

@@ -23,7 +23,7 @@ RULES = Rules(
     in_kms=False,
     secret_max_age_s=900,
     signer_timeout_s=10,
-    longest_s=2_592_000,
+    max_lifetime_s=2_592_000,
 )
 UNITS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 # What a word of the table says, beside what it is called.
@@ -94,15 +94,15 @@ def record(letter, told):
     return Record(
         named(letter),
         key_id=f"K{letter}",
-        minted_ms=NOW_MS - 100 * UNITS["d"],
-        included_ms=ago("in group") if told.get("in group") is not True else None,
-        proven_ms=NOW_MS - UNITS["d"] if "proven" in told else None,
-        promoted_ms=ago("promoted"),
-        inactive_ms=ago("inactive"),
-        longest_s=span_ms(told["longest"]) // 1000 if "longest" in told else 3_600,
-        excluded_ms=ago("excluded"),
-        revoked_ms=NOW_MS if {"revoked", "forced"} & told.keys() else None,
-        forced_ms=NOW_MS if "forced" in told else None,
+        generated_at_ms=NOW_MS - 100 * UNITS["d"],
+        added_at_ms=ago("in group") if told.get("in group") is not True else None,
+        verified_at_ms=NOW_MS - UNITS["d"] if "proven" in told else None,
+        promoted_at_ms=ago("promoted"),
+        replaced_at_ms=ago("inactive"),
+        max_lifetime_s=span_ms(told["longest"]) // 1000 if "longest" in told else 3_600,
+        removed_at_ms=ago("excluded"),
+        revoked_at_ms=NOW_MS if {"revoked", "forced"} & told.keys() else None,
+        forced_at_ms=NOW_MS if "forced" in told else None,
     )
 
 
@@ -198,15 +198,15 @@ RECORDS = st.builds(
     lambda letter, **told: Record(named(letter), key_id=f"K{letter}", **told),
     LETTERS,
     kms_key=st.sampled_from(["", "arn"]),
-    included_ms=MOMENTS,
-    proven_ms=MOMENTS,
-    promoted_ms=MOMENTS,
-    inactive_ms=MOMENTS,
-    longest_s=st.none() | st.integers(0, 2_592_000),
-    excluded_ms=MOMENTS,
-    revoked_ms=MOMENTS,
-    forced_ms=MOMENTS,
-    deleted_ms=MOMENTS,
+    added_at_ms=MOMENTS,
+    verified_at_ms=MOMENTS,
+    promoted_at_ms=MOMENTS,
+    replaced_at_ms=MOMENTS,
+    max_lifetime_s=st.none() | st.integers(0, 2_592_000),
+    removed_at_ms=MOMENTS,
+    revoked_at_ms=MOMENTS,
+    forced_at_ms=MOMENTS,
+    deleted_at_ms=MOMENTS,
 )
 VERSIONS = st.builds(
     lambda letter, stages, form, kind, named_so: Version(
@@ -273,8 +273,8 @@ class TestWhatever:
         if isinstance(step, decide.Promote):
             known = seen.records[step.name]
             (chosen,) = {one.key_id for one in seen.versions if one.id == step.version_id}
-            assert known.proven_ms is not None
-            assert known.revoked_ms is None
+            assert known.verified_at_ms is not None
+            assert known.revoked_at_ms is None
             assert chosen in seen.group.key_ids
             assert chosen in {key.id for key in seen.public_keys}
 
@@ -288,11 +288,12 @@ class TestWhatever:
         if isinstance(step, decide.Exclude):
             known = seen.records[step.name]
             left = [key_id for key_id in seen.group.key_ids if key_id != step.key_id]
-            drained_ms = (known.inactive_ms or NOW_MS) + 1000 * (
-                1_510 + (RULES.longest_s if known.longest_s is None else known.longest_s)
+            drained_ms = (known.replaced_at_ms or NOW_MS) + 1000 * (
+                1_510
+                + (RULES.max_lifetime_s if known.max_lifetime_s is None else known.max_lifetime_s)
             )
             assert left
-            assert known.revoked_ms is not None or drained_ms <= NOW_MS
+            assert known.revoked_at_ms is not None or drained_ms <= NOW_MS
 
     @given(OBSERVATIONS)
     def test_touches_ours(self, seen):

@@ -1,5 +1,7 @@
 """A watch polls when it is due, ends once, and says each time what it saw."""
 
+from typing import Any
+
 import boto3
 import pytest
 from botocore.stub import Stubber
@@ -15,7 +17,7 @@ class Timers:
     """A queue of timers that only remembers what was scheduled."""
 
     def __init__(self):
-        self.scheduled = []
+        self.scheduled: list[tuple[str, int]] = []
 
     def schedule(self, row_id, *, after_ms=0):
         self.scheduled.append((row_id, after_ms))
@@ -23,7 +25,8 @@ class Timers:
 
 @pytest.fixture
 def context(ledger, account, time_source):
-    return WatchContext(ledger, account.client, Timers(), time_source)
+    timers: Any = Timers()
+    return WatchContext(ledger, account.client, timers, time_source)
 
 
 @pytest.fixture
