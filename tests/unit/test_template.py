@@ -592,6 +592,8 @@ class TestWarnings:
             assert variables["METRICS_NAMESPACE"] == alarm["Namespace"]
         for outcome in ("step failed", "batch retried later", "batch failed", "retries exhausted"):
             assert StepResult(outcome).meaning == ("warning", telemetry.STEPS_FAILED)
+        assert "First step:" in alarm["AlarmDescription"]["Fn::Sub"]
+        assert alarm["AlarmActions"] == [{"Ref": "Announcements"}]
 
     def test_signing(self):
         """
