@@ -1,15 +1,11 @@
 """A part of what is there: a viewer's Range, cut out of the whole."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import replace
 from http import HTTPStatus
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from local.edge.edge import EdgeResponse
+from local.edge.responses import EdgeResponse
 
 _RANGE = re.compile(r"bytes=(?P<first>\d*)-(?P<last>\d*)")
 _UNSATISFIABLE = (
