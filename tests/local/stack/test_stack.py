@@ -25,7 +25,7 @@ from local.function import Outcome
 from local.inprocess import NoHandlerError, NoWorldError
 from local.world import UnknownFunctionError, World
 
-TOY = Path(__file__).parent / "toy" / "template.yaml"
+TOY = Path(__file__).parents[1] / "toy" / "template.yaml"
 START = datetime(2026, 11, 22, 8, tzinfo=UTC).timestamp()
 
 
@@ -636,7 +636,7 @@ def look(event, args):
         addresses.add(str(args[0]))
 
 sys.addaudithook(look)
-from tests.local.test_stack import TOY, counted, stack, upload, with_bucket
+from tests.local.stack.test_stack import TOY, counted, stack, upload, with_bucket
 
 with stack.embedded(TOY, parameters={}) as world:
     upload(with_bucket(world), *"abcdefghijkl")
