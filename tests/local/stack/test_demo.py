@@ -157,7 +157,7 @@ class TestProcess:
         )
 
     def nobody_left(self, group):
-        for _ in range(50):
+        for _ in range(600):
             try:
                 os.killpg(group, 0)
             except ProcessLookupError:
