@@ -287,7 +287,6 @@ class TestInline:
         """
         What a handler sleeps passes on the clock, and at once.
         """
-
         slept_s = []
 
         def doze(_event: Any, _context: Any) -> None:
@@ -340,8 +339,7 @@ class TestInline:
 
     def test_often(self):
         """
-        Stacks are cheap: the tenth with an upload takes no more work than the second, and a
-        fraction of what the first of a process takes to read AWS's models.
+        Stacks are cheap: each with an upload takes the work of the one before, not of the first.
         """
 
         def one_upload() -> None:

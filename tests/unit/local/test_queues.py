@@ -127,8 +127,7 @@ class TestReceive:
 
     def test_linear(self, queue):
         """
-        A message of a thousand is drained with the work of one of a hundred; in stock moto the
-        work grows with the queue.
+        The work for a message does not grow with the queue, as it does in stock moto.
         """
 
         def drain() -> None:

@@ -388,8 +388,7 @@ def test_at_once(virtual_time, config):
 
 def test_quick(create, virtual_time):
     """
-    A call takes some hundreds of Python's, the first or the two hundredth, so that property tests
-    can afford thousands.
+    A call takes a few hundred of Python's, so that property tests can afford thousands.
     """
     create("first", "/a")
     counts = []
