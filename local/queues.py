@@ -104,13 +104,13 @@ def mended() -> Iterator[None]:
         for entry in entries:
             try:
                 good, bad = change_batch(backend, queue_name, [entry])
-            except SQSException as refusal:
+            except SQSException as error:
                 good, bad = [], []
                 failed.append(
                     {
                         "Id": entry["Id"],
-                        "Code": refusal.code,
-                        "Message": refusal.message,
+                        "Code": error.code,
+                        "Message": error.message,
                         "SenderFault": True,
                     }
                 )

@@ -9,25 +9,25 @@ from typing import Any
 from botocore.model import OperationNotFoundError
 
 from local.cloudfront import (
-    cachepolicies,
+    cache_policies,
     distributions,
     invalidations,
-    keygroups,
+    key_groups,
     model,
-    publickeys,
+    public_keys,
     resources,
-    responseheaders,
+    response_headers,
     tags,
 )
 from local.cloudfront.account import Account, InvalidationRecord, Lags, Quotas, Record
-from local.cloudfront.refusals import Refusal
+from local.cloudfront.errors import ServiceError
 
 ROWS = (
     distributions.DISTRIBUTION,
-    cachepolicies.CACHE_POLICY,
-    responseheaders.RESPONSE_HEADERS_POLICY,
-    publickeys.PUBLIC_KEY,
-    keygroups.KEY_GROUP,
+    cache_policies.CACHE_POLICY,
+    response_headers.RESPONSE_HEADERS_POLICY,
+    public_keys.PUBLIC_KEY,
+    key_groups.KEY_GROUP,
 )
 
 
@@ -61,11 +61,11 @@ class CloudFront:
         self._account = Account(
             now=now, random=random, lags=lags or Lags(), quotas=quotas or Quotas()
         )
-        self._operations = invalidations.OPERATIONS | tags.OPERATIONS | keygroups.OPERATIONS
+        self._operations = invalidations.OPERATIONS | tags.OPERATIONS | key_groups.OPERATIONS
         for row in ROWS:
             self._operations |= resources.operations(row)
         self._lock = threading.RLock()
-        cachepolicies.add_managed(self._account)
+        cache_policies.add_managed(self._account)
 
     @property
     def operations(self) -> frozenset[str]:
@@ -77,13 +77,13 @@ class CloudFront:
         Do what boto3's client would do, parameters and answer as it takes and gives them.
 
         Raises:
-            Refusal: CloudFront's error, or `NotImplemented` for what the stand-in lacks.
+            ServiceError: CloudFront's error, or `NotImplemented` for what the stand-in lacks.
         """
         act = self._operations.get(operation)
         if act is None:
             raise _unknown(operation)
         if wrong := model.complaints(parameters, operation):
-            raise Refusal("InvalidArgument", wrong)
+            raise ServiceError("InvalidArgument", wrong)
         with self._lock:
             return act(self._account, parameters)
 
@@ -153,9 +153,9 @@ def _rank(view: DistributionView, name: str) -> int:
     return best
 
 
-def _unknown(operation: str) -> Refusal:
+def _unknown(operation: str) -> ServiceError:
     try:
         model.operation(operation)
     except OperationNotFoundError:
-        return Refusal("InvalidAction", f"CloudFront has no operation {operation}.")
-    return Refusal("NotImplemented", f"The stand-in does not know {operation}.", status=501)
+        return ServiceError("InvalidAction", f"CloudFront has no operation {operation}.")
+    return ServiceError("NotImplemented", f"The stand-in does not know {operation}.", status=501)

@@ -10,7 +10,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from moto.server import ThreadedMotoServer
 
-from local.cloudfront import CloudFront, Lags, Quotas, Refusal, doors
+from local.cloudfront import CloudFront, Lags, Quotas, ServiceError, doors
 
 OPTIMIZED = "658327ea-f89d-4fab-a63d-7e88639e58f6"
 
@@ -98,7 +98,7 @@ def event_client(core):
 
 def through(client):
     """
-    Make a client look like the core: no metadata, and a Refusal for an error.
+    Make a client look like the core: no metadata, and a ServiceError for an error.
     """
 
     def call(operation, parameters):
@@ -106,7 +106,7 @@ def through(client):
             answer = getattr(client, xform_name(operation))(**parameters)
         except ClientError as error:
             said = error.response["Error"]
-            raise Refusal(
+            raise ServiceError(
                 said["Code"],
                 said["Message"],
                 status=error.response["ResponseMetadata"]["HTTPStatusCode"],

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from local.cloudfront import Refusal
+from local.cloudfront import ServiceError
 
 
 def invalidate(core, distribution, reference, *items):
@@ -23,7 +23,7 @@ class TestCall:
         """
         What the stand-in lacks is told from what CloudFront lacks; both by name.
         """
-        with pytest.raises(Refusal, match=operation) as refused:
+        with pytest.raises(ServiceError, match=operation) as refused:
             core.call(operation, {})
 
         assert (refused.value.code, refused.value.status) == (code, status)

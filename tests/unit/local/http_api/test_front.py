@@ -237,7 +237,7 @@ class TestCors:
         assert other.status == 200
         assert other.header("access-control-allow-origin") is None
 
-    def test_refusal(self, api):
+    def test_error_response(self, api):
         """
         An answer of the API's own has none: AWS promises them for functions' answers only.
         """

@@ -30,9 +30,9 @@ def verify(identity):
 @pytest.fixture
 def refused(verify):
     def do(token, reason, **about):
-        with pytest.raises(UnauthorizedError) as refusal:
+        with pytest.raises(UnauthorizedError) as error:
             verify(token, **about)
-        assert refusal.value.reason == reason
+        assert error.value.reason == reason
 
     return do
 
