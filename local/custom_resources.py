@@ -1,4 +1,4 @@
-"""CloudFormation's custom resources: a function is told what to do, and answers by a PUT."""
+"""CloudFormation's custom resources: a function gets a request, and answers by a PUT."""
 
 from __future__ import annotations
 

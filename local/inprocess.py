@@ -107,7 +107,7 @@ def connected(
 ) -> Iterator[None]:
     """Let the handlers' default session and the outside's clients reach this stack."""
     if _SWITCHBOARD.world is not None:
-        raise RuntimeError("one inline stack at a time: its clock is the process's")
+        raise RuntimeError("one inline stack at a time: its time is the process's")
     default = boto3.DEFAULT_SESSION
     boto3.DEFAULT_SESSION = _session(_INSIDE)
     _SWITCHBOARD.world = _World(faults=faults, cloudfront=cloudfront, virtual_time=virtual_time)

@@ -91,7 +91,7 @@ def mended() -> Iterator[None]:
         wait_seconds_timeout: int,
         *rest: Any,
     ) -> list[Message]:
-        # Waiting would be real while the clock is not: whoever polls long gets what is there.
+        # Waiting would be real while time is virtual: whoever polls long gets what is there.
         del wait_seconds_timeout
         _expire(backend.get_queue(queue_name))
         return receive(backend, queue_name, count, 0, *rest)

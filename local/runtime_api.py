@@ -71,7 +71,7 @@ class RuntimeApi:
     def _serve(self, connection: socket.socket, client: tuple[str, int]) -> None:
         with connection:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            # Nobody is left to be told when the sandbox was killed.
+            # Nobody is left to answer when the sandbox was killed.
             with suppress(ConnectionError):
                 _Talk(connection, client, cast("BaseServer", self))
 

@@ -1,4 +1,4 @@
-"""What one account's CloudFront keeps: records, the clock that ages them, and their limits."""
+"""What one account's CloudFront keeps: records, the time that ages them, and their limits."""
 
 import heapq
 import string

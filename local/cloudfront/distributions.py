@@ -189,7 +189,7 @@ def _check_groups_have_room(account: Account, config: Config, record: Record | N
 
 
 def _check_delete(account: Account, record: Record) -> None:
-    # Disabled in the configuration alone is not enough: the edges must have heard of it.
+    # Disabled in the configuration alone is not enough: the edges must have it.
     if record.config["Enabled"] or resources.status(account, record) != "Deployed":
         raise ServiceError(
             "DistributionNotDisabled",
@@ -243,10 +243,10 @@ def _active_key_groups(account: Account, record: Record) -> dict[str, Any]:
 
 
 def _summarise(account: Account, record: Record) -> dict[str, Any]:
-    told = {name: value for name, value in record.config.items() if name not in _NOT_IN_SUMMARY}
+    members = {name: value for name, value in record.config.items() if name not in _NOT_IN_SUMMARY}
     return {
         "ConnectionMode": "direct",
-        **copied(told),
+        **copied(members),
         **record.traits,
         **resources.modified(record),
         "Id": record.id,

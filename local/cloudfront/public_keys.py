@@ -69,8 +69,8 @@ def _describe(_account: Account, record: Record) -> dict[str, Any]:
 
 
 def _summarise(account: Account, record: Record) -> dict[str, Any]:
-    told = {name: record.config[name] for name in ("Name", "EncodedKey", "Comment")}
-    return {"Id": record.id, **told, **_describe(account, record)}
+    members = {name: record.config[name] for name in ("Name", "EncodedKey", "Comment")}
+    return {"Id": record.id, **members, **_describe(account, record)}
 
 
 # What a repeated caller reference brings is not documented: here a name alone belongs to one key.

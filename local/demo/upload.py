@@ -49,11 +49,11 @@ class Edit:
 
     @property
     def gone(self) -> tuple[str, ...]:
-        """Name everything of which the edge has a copy that is no longer right."""
+        """Return every key of which the edge has an outdated copy."""
         return (*self.new, self.deleted)
 
     def is_old(self, key: str, seen: Seen) -> bool:
-        """Tell whether *seen* is what *key* was before."""
+        """Return whether *seen* is what *key* was before."""
         if key in self.before:
             return seen.body == self.before[key]
         return seen.status in _MISSING
@@ -61,7 +61,7 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A site in the cloud, somebody who looks at it, and who tells of it."""
+    """A site in the cloud, a viewer, and a narrator."""
 
     cloud: Cloud
     viewer: Viewer
@@ -73,8 +73,8 @@ class Stage:
         say(f"{len(files)} files are uploaded to the bucket {self.cloud.bucket!r}.")
         self._upload(files)
         sent = self._settle()
-        say(f"The suite asked CloudFront for {_told(sent)}")
-        self._look("Viewers come", files)
+        say(f"The suite asked CloudFront for {_listed(sent)}")
+        self._fetch("Viewers come", files)
         say(f"Viewers came: the edge now has copies of all {len(files)} files.")
 
     def change(self, edit: Edit) -> None:
@@ -84,26 +84,26 @@ class Stage:
         self.viewer.get(path_of(added))  # so that the edge remembers its absence
         self.narrator.line()
         say(f"Changed: {', '.join(changed)}. Added: {added}. Deleted: {edit.deleted}.")
-        known = len(cloud.invalidations())
+        earlier_count = len(cloud.invalidations())
         self._upload(edit.new)
         cloud.delete(edit.deleted)
 
         with self.narrator.busy("The suite reacts"):
             cloud.world.run(
-                until=lambda: len(cloud.invalidations()) > known, limit_s=_FIVE_MINUTES_S
+                until=lambda: len(cloud.invalidations()) > earlier_count, limit_s=_FIVE_MINUTES_S
             )
-        asked = cloud.invalidations()[known:]
-        say(f"The suite asked CloudFront for {_told(asked)}")
-        stale = self._look("Viewers come", edit.gone)
+        asked = cloud.invalidations()[earlier_count:]
+        say(f"The suite asked CloudFront for {_listed(asked)}")
+        stale = self._fetch("Viewers come", edit.gone)
         olds = sum(edit.is_old(key, seen) for key, seen in stale.items())
         say(f"It is {_statuses(asked)}: {olds} of {len(stale)} pages still come back old.")
 
         with self.narrator.busy("The suite watches"):
             cloud.world.run(until=lambda: cloud.announced(asked), limit_s=_FIVE_MINUTES_S)
-        done = cloud.invalidations()[known:]
-        say(f"It is {_statuses(done)}; the suite looked {self._looks(asked)}, and announced it.")
-        fresh = self._look("Viewers return", edit.gone)
-        kept = self._look("Viewers return", edit.untouched)
+        done = cloud.invalidations()[earlier_count:]
+        say(f"It is {_statuses(done)}; the suite polled it {self._polls(asked)}, and announced it.")
+        fresh = self._fetch("Viewers return", edit.gone)
+        kept = self._fetch("Viewers return", edit.untouched)
         self._settle()
         say(
             f"One event at a time: {_many(len(edit.gone), 'call')}. "
@@ -136,15 +136,15 @@ class Stage:
         say(f"{len(covers) + len(photos)} pictures in {_ALBUMS} albums are uploaded.")
         self._upload(dict.fromkeys([*covers, *photos], b"first"))
         self._settle()
-        self._look("Viewers come", [*covers, *photos])
-        known = len(cloud.invalidations())
+        self._fetch("Viewers come", [*covers, *photos])
+        earlier_count = len(cloud.invalidations())
         began = cloud.world.virtual_time.now()
         say(f"Viewers saw them all. Now {len(photos)} of them are replaced at once.")
         self._upload(dict.fromkeys(photos, b"second"))
         took_s = cloud.world.virtual_time.now() - began
         self._settle()
-        sent = cloud.invalidations()[known:]
-        say(f"The suite asked CloudFront for {_told(sent)}")
+        sent = cloud.invalidations()[earlier_count:]
+        say(f"The suite asked CloudFront for {_listed(sent)}")
         items = outside.item_count(sent)
         each, ours = len(photos) * outside.ITEM_PRICE_USD, items * outside.ITEM_PRICE_USD
         say(
@@ -153,8 +153,8 @@ class Stage:
             f"This way: {_many(len(sent), 'call')}, {_many(items, 'item')}, ${ours:.2f} "
             "(once the month's first 1,000 free items are used up)."
         )
-        seen = self._look("Viewers return", photos)
-        kept = self._look("Viewers return", covers)
+        seen = self._fetch("Viewers return", photos)
+        kept = self._fetch("Viewers return", covers)
         most = 2 + int(took_s // _MAX_WAIT_S)
         self.claims.check(
             "burst-coalesced",
@@ -195,8 +195,8 @@ class Stage:
         )
 
     def _check_announcements(self) -> None:
-        told = self.cloud.announcements()
-        ends = [one["detail"]["watch"].rpartition("/")[2] for one in told]
+        announcements = self.cloud.announcements()
+        ends = [event["detail"]["watch"].rpartition("/")[2] for event in announcements]
         ended = [one.id for one in self.cloud.invalidations() if one.status == "Completed"]
         self.claims.check(
             "watch-announced-once",
@@ -205,7 +205,7 @@ class Stage:
                 **{f"{one} was announced once": ends.count(one) == 1 for one in ended},
                 "nothing else was announced": sorted(ends) == sorted(ended),
                 "each as completed": all(
-                    one["detail-type"] == "Invalidation Completed" for one in told
+                    event["detail-type"] == "Invalidation Completed" for event in announcements
                 ),
             },
         )
@@ -219,11 +219,11 @@ class Stage:
             self.cloud.world.settle(limit_s=_FIVE_MINUTES_S)
         return self.cloud.invalidations()
 
-    def _look(self, doing: str, keys: Collection[str]) -> dict[str, Seen]:
+    def _fetch(self, doing: str, keys: Collection[str]) -> dict[str, Seen]:
         tracked = self.narrator.track(keys, doing=doing, count=len(keys))
         return {key: self.viewer.get(path_of(key)) for key in tracked}
 
-    def _looks(self, asked: list[Invalidation]) -> str:
+    def _polls(self, asked: list[Invalidation]) -> str:
         began = min((one.created_at for one in asked), default=self.cloud.world.virtual_time.now())
         after = [
             f"{one.began_at - began:.0f} s"
@@ -233,7 +233,7 @@ class Stage:
         return f"{_many(len(after), 'time')} ({', '.join(after) or 'never'} after asking)"
 
 
-def _told(sent: list[Invalidation]) -> str:
+def _listed(sent: list[Invalidation]) -> str:
     items = [item for one in sent for item in one.items]
     more = f" … and {len(items) - 5} more" if len(items) > len(items[:5]) else ""
     return f"{_many(len(sent), 'invalidation')}: {' '.join(items[:5])}{more}"

@@ -143,15 +143,15 @@ def s3_objects(client: "S3Client") -> Origin:
             status = error.response["ResponseMetadata"]["HTTPStatusCode"]
             said = error.response["Error"]
             return _error(status, said["Code"], said["Message"])
-        told = found["ResponseMetadata"]["HTTPHeaders"]
-        headers = {name: value for name, value in told.items() if _is_told(name)}
+        sent = found["ResponseMetadata"]["HTTPHeaders"]
+        headers = {name: value for name, value in sent.items() if _is_passed_on(name)}
         headers["accept-ranges"] = "bytes"
         return OriginResponse(200, headers, found["Body"].read())
 
     return answer
 
 
-_TOLD = {
+_PASSED_ON = {
     "cache-control",
     "content-disposition",
     "content-encoding",
@@ -163,8 +163,8 @@ _TOLD = {
 }
 
 
-def _is_told(header: str) -> bool:
-    return header in _TOLD or header.startswith("x-amz-meta-") or header == "x-amz-version-id"
+def _is_passed_on(header: str) -> bool:
+    return header in _PASSED_ON or header.startswith("x-amz-meta-") or header == "x-amz-version-id"
 
 
 def _error(status: int, code: str, message: str) -> OriginResponse:

@@ -78,10 +78,10 @@ def read(text: bytes) -> Policy:
         MalformedPolicyError: It is something else.
     """
     try:
-        told = json.loads(text.decode(), object_pairs_hook=_each_once)
+        document = json.loads(text.decode(), object_pairs_hook=_each_once)
     except (ValueError, RecursionError) as exc:
         raise MalformedPolicyError("no JSON") from exc
-    match told:
+    match document:
         case {"Statement": [{"Condition": dict(condition), **others}], **more} if not more:
             return _policy(condition, others)
     raise MalformedPolicyError("not one statement with a condition")
@@ -156,8 +156,8 @@ def _policy(condition: dict[Any, Any], others: dict[Any, Any]) -> Policy:
     )
 
 
-def _moment(told: object) -> int:
-    match told:
+def _moment(value: object) -> int:
+    match value:
         # Python takes True for the number 1.
         case {"AWS:EpochTime": int(moment), **more} if not (more or isinstance(moment, bool)):
             if 0 <= moment <= LATEST_S:
@@ -165,9 +165,9 @@ def _moment(told: object) -> int:
     raise MalformedPolicyError("a time must be a whole number of seconds")
 
 
-def _network(told: object) -> IPv4Network:
+def _network(value: object) -> IPv4Network:
     """Read one address or one range; IPv6 is not supported, and so malformed here."""
-    match told:
+    match value:
         case {"AWS:SourceIp": str(text), **more} if not more:
             try:
                 return IPv4Network(text, strict=False)

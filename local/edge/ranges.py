@@ -38,14 +38,14 @@ def cut(answer: EdgeResponse, asked: Mapping[str, str]) -> EdgeResponse:
     if first and last and int(last) < int(first):
         return answer
     if start >= end:
-        told = {"content-range": f"bytes */{size}", "content-type": "application/xml"}
-        return _with(answer, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, told, _UNSATISFIABLE)
-    told = {"content-range": f"bytes {start}-{end - 1}/{size}"}
-    return _with(answer, HTTPStatus.PARTIAL_CONTENT, told, answer.body[start:end])
+        added = {"content-range": f"bytes */{size}", "content-type": "application/xml"}
+        return _with(answer, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, added, _UNSATISFIABLE)
+    added = {"content-range": f"bytes {start}-{end - 1}/{size}"}
+    return _with(answer, HTTPStatus.PARTIAL_CONTENT, added, answer.body[start:end])
 
 
 def _with(
-    answer: EdgeResponse, status: HTTPStatus, told: Mapping[str, str], body: bytes
+    answer: EdgeResponse, status: HTTPStatus, added: Mapping[str, str], body: bytes
 ) -> EdgeResponse:
-    headers = {**answer.headers, **told, "content-length": str(len(body))}
+    headers = {**answer.headers, **added, "content-length": str(len(body))}
     return replace(answer, status=status.value, headers=headers, body=body)

@@ -103,7 +103,7 @@ class HttpApis:
         )
 
     def _authorized(self, request: Request, route: HttpRoute) -> dict[str, Any] | None:
-        """Give what a function is told of the token; None where the route asks for none."""
+        """Return what a function gets of the token; None where the route asks for none."""
         if route.authorizer is None:
             return None
         token = _identity(request, route.authorizer.identity_source)

@@ -30,7 +30,7 @@ def note(cloud):
         client, now = cloud.world.client, cloud.world.virtual_time.now
         desk = collecting.Desk(
             ledger=Ledger(client("dynamodb"), cloud.world.outputs["LedgerTable"]),
-            flush_timers=Clock(client("sqs"), cloud.ear_url),
+            flush_timers=Clock(client("sqs"), cloud.announcements_url),
             pace=PACE,
             now=now,
             token=tokens(),

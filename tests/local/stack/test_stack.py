@@ -35,16 +35,16 @@ def relay(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     for record in event["Records"]:
         count("changes", 1)
         boto3.client("sqs").send_message(
-            QueueUrl=os.environ["CLOCK_URL"],
+            QueueUrl=os.environ["TIMERS_URL"],
             MessageBody=json.loads(record["body"])["detail"]["object"]["key"],
             DelaySeconds=int(os.environ["DELAY_S"]),
         )
     return {"batchItemFailures": []}
 
 
-def ring(event: dict[str, Any], _context: Any) -> None:
+def count_timers(event: dict[str, Any], _context: Any) -> None:
     """Do as the toy's count does."""
-    count("rings" if "Records" in event else "schedule", len(event.get("Records", "1")))
+    count("timers" if "Records" in event else "schedule", len(event.get("Records", "1")))
 
 
 def count(name: str, number: int) -> None:
@@ -57,7 +57,7 @@ def count(name: str, number: int) -> None:
 
 
 def inline(path: Path = TOY, **changes: Any) -> Any:
-    handlers = {"relay": relay, "count": ring} | changes.pop("handlers", {})
+    handlers = {"relay": relay, "count": count_timers} | changes.pop("handlers", {})
     return stack.inline(path, handlers=handlers, **{"parameters": {}, **changes})
 
 
@@ -95,7 +95,7 @@ class TestRun:
 
         assert world.settle()
 
-        assert counted(world) == {"changes": 2, "rings": 2}
+        assert counted(world) == {"changes": 2, "timers": 2}
 
     def test_until(self, world):
         """
@@ -119,7 +119,7 @@ class TestRun:
 
     def test_jumps(self, world):
         """
-        Where nothing can begin the clock goes to the next thing that can.
+        Where nothing can begin time goes to the next thing that can.
         """
         upload(world, "a")
         world.settle()
@@ -129,7 +129,7 @@ class TestRun:
 
     def test_schedule(self, world):
         """
-        Schedules ring by the virtual clock.
+        Schedules invoke by virtual time.
         """
         world.run(limit_s=1000)
 
@@ -137,7 +137,7 @@ class TestRun:
 
     def test_still_between(self, world):
         """
-        Nothing is delivered, and the clock does not jump, while nobody drives the stack.
+        Nothing is delivered, and time does not jump, while nobody drives the stack.
         """
         upload(world, "a")
 
@@ -165,7 +165,7 @@ class TestRun:
 
     def test_status_change(self, world):
         """
-        The clock also stops where CloudFront changes something.
+        Virtual time also stops where CloudFront changes something.
         """
         cloudfront = world.client("cloudfront")
         config = {
@@ -242,7 +242,7 @@ class TestInline:
             upload(with_bucket(started), "a")
             started.settle()
 
-        assert found["CLOCK_URL"].startswith("https://sqs.us-east-1.amazonaws.com/")
+        assert found["TIMERS_URL"].startswith("https://sqs.us-east-1.amazonaws.com/")
         assert found["name"] == found["AWS_LAMBDA_FUNCTION_NAME"] == "autopilot-Relay"
         assert not {"AWS_PROFILE", "PATH", "HOME"} & set(found)
 
@@ -271,7 +271,7 @@ class TestInline:
 
         world.settle()
 
-        assert counted(world) == {"changes": changes, "rings": 1}
+        assert counted(world) == {"changes": changes, "timers": 1}
         assert "crashed" in str(world.invocations[0].outcome.error)
 
     def test_crash_passes(self, world):
@@ -285,7 +285,7 @@ class TestInline:
 
     def test_sleep(self):
         """
-        What a handler sleeps passes on the clock, and at once.
+        What a handler sleeps passes in virtual time, and at once.
         """
         slept_s = []
 
@@ -332,7 +332,7 @@ class TestInline:
 
     def test_one(self, world):
         """
-        There is one inline stack at a time, for there is one clock.
+        There is one inline stack at a time, for there is one virtual time.
         """
         with pytest.raises(RuntimeError, match="one inline stack"), inline():
             pass
@@ -514,7 +514,7 @@ class TestEmbedded:
 
         assert whole.settle()
 
-        assert counted(whole)["changes"] == counted(whole)["rings"] == 25
+        assert counted(whole)["changes"] == counted(whole)["timers"] == 25
         assert whole.virtual_time.now() - began >= 2
 
     def test_logs(self, whole):
@@ -551,8 +551,8 @@ class TestEmbedded:
         with pytest.raises(CustomResourceError, match="nobody gets no badge"):
             whole.custom("Badge", "Update", Holder="nobody")
 
-        told = [invocation.event["RequestType"] for invocation in whole.invocations]
-        assert told == ["Delete", "Update"]
+        requests = [invocation.event["RequestType"] for invocation in whole.invocations]
+        assert requests == ["Delete", "Update"]
         assert counted(whole)["badge Create"] == counted(whole)["badge Delete"] == 1
 
     def test_invoke(self, whole):
@@ -705,7 +705,7 @@ class TestMachine:
         """
         _, seen, _ = ended["said"]
 
-        assert seen == {"changes": 12, "rings": 12}
+        assert seen == {"changes": 12, "timers": 12}
 
     def test_interrupted(self, ended):
         """

@@ -62,7 +62,7 @@ def in_process() -> Iterator[Layer]:
 
 @pytest.fixture(params=[over_http, in_process])
 def layer(request):
-    # Where botocore backs off, the clock moves instead.
+    # Where botocore backs off, virtual time moves instead.
     with (
         VirtualTime(1_800_000_000.0) as virtual_time,
         virtual_time.sleeping_jumps(),

@@ -194,7 +194,7 @@ class TestEnvironment:
 
     def test_outside(self, tmp_path):
         """
-        It finds what it is told of the world beside AWS, which does not hide AWS itself.
+        It finds what it is given of the world beside AWS, which does not hide AWS itself.
         """
         made = function(tmp_path / "toy", self.CODE)
         outside = {"HTTPS_PROXY": "http://192.0.2.2", "AWS_ENDPOINT_URL": "http://192.0.2.3"}

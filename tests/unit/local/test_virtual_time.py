@@ -1,4 +1,4 @@
-"""The virtual clock moves dates, and nothing that waits."""
+"""Virtual time moves dates, and nothing that waits."""
 
 import socket
 import subprocess
@@ -32,7 +32,7 @@ class TestVirtualClock:
 
     def test_jumps(self):
         """
-        A jump lands exactly where it was told to.
+        A jump lands exactly where it was set to.
         """
         with VirtualTime(START, ticking=False) as virtual_time:
             virtual_time.jump_to(START.timestamp() + 3600)
@@ -50,7 +50,7 @@ class TestVirtualClock:
 
     def test_ticks(self):
         """
-        A ticking clock also moves by itself, before and after a jump.
+        Ticking time also moves by itself, before and after a jump.
         """
         with VirtualTime(START) as virtual_time:
             virtual_time.jump_to(START.timestamp() + 3600)
@@ -90,14 +90,14 @@ class TestVirtualClock:
 
     def test_not_started(self):
         """
-        A clock that was not started refuses to move.
+        Time that was not started refuses to move.
         """
         with pytest.raises(RuntimeError, match="started"):
             VirtualTime(START).advance(1)
 
     def test_sleep_jumps(self):
         """
-        Where sleeping jumps, an hour's sleep takes no time and moves the clock an hour.
+        Where sleeping jumps, an hour's sleep takes no time and moves virtual time an hour.
         """
         real = time.perf_counter()
 

@@ -1,4 +1,4 @@
-"""A stand-in with a clock that moves when told, reached through each of its doors."""
+"""A stand-in whose time moves when it is set, reached through each of its doors."""
 
 from random import Random
 from typing import Any
@@ -15,7 +15,7 @@ from local.cloudfront import CloudFront, Lags, Quotas, ServiceError, doors
 OPTIMIZED = "658327ea-f89d-4fab-a63d-7e88639e58f6"
 
 
-class Clock:
+class TimeSource:
     def __init__(self):
         self.seconds = 1_700_000_000.5
 
@@ -25,7 +25,7 @@ class Clock:
 
 @pytest.fixture
 def virtual_time():
-    return Clock()
+    return TimeSource()
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ class TestCall:
     )
     def test_unknown(self, core, operation, code, status):
         """
-        What the stand-in lacks is told from what CloudFront lacks; both by name.
+        What the stand-in lacks is distinguished from what CloudFront lacks; both by name.
         """
         with pytest.raises(ServiceError, match=operation) as refused:
             core.call(operation, {})

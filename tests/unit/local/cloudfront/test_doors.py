@@ -354,7 +354,7 @@ class TestBoth:
     @pytest.mark.parametrize("door", ["http_client", "event_client"])
     def test_waiter(self, request, door, virtual_time, distribution):
         """
-        A waiter of boto3, told not to pause, ends on its own.
+        A waiter of boto3 that does not pause ends on its own.
         """
         client = request.getfixturevalue(door)
         virtual_time.seconds += 180

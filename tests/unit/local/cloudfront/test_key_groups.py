@@ -311,7 +311,7 @@ class TestAtEdges:
 
     def test_next_change(self, core, virtual_time, keys, group):
         """
-        The moment at which the edges get a group is a change that the clock can jump to.
+        The moment at which the edges get a group is a change that virtual time can jump to.
         """
         began = virtual_time.seconds
         group(keys[0])
