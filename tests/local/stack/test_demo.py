@@ -78,6 +78,7 @@ class TestAccess:
 
 
 class TestUpload:
+    @pytest.mark.prove
     def test_holds(self):
         """
         Every claim of the chapter holds.
