@@ -87,7 +87,7 @@ def client(
 
 def _send_to_targets(rule: Rule, event: dict[str, Any], *_: Any, **__: Any) -> None:
     """
-    Give *event* to the queues that *rule* names.
+    Send *event* to the queues that *rule* names.
 
     Moto also sends from rules that are disabled or have only a schedule, leaves the account out,
     gives the time as a number, and parses eight JSONPaths an event.

@@ -198,7 +198,7 @@ def _attempts(context: dict[str, Any]) -> int:
 
 
 def _tried_again(response: AWSResponse, parsed: dict[str, Any]) -> bool:
-    """Tell whether botocore's standard mode tries again what was refused so."""
+    """Return whether botocore's standard mode tries again what was refused so."""
     refused = RetryContext(attempt_number=1, http_response=response, parsed_response=parsed)
     checkers = TransientRetryableChecker(), ThrottledRetryableChecker()
     return any(checker.is_retryable(refused) for checker in checkers)
@@ -250,7 +250,7 @@ def _model(service: str) -> ServiceModel:
 
 
 def _operation(service: str, environ: WSGIEnvironment) -> str:
-    """Name the operation that a request asks for."""
+    """Return the operation that a request asks for."""
     target = environ.get("HTTP_X_AMZ_TARGET")
     if target:
         return str(target.rsplit(".", 1)[-1])

@@ -97,7 +97,7 @@ def _session(access_key: str) -> boto3.Session:
 
 @cache
 def client(service: str) -> Any:  # noqa: ANN401
-    """Give a client of the world outside of the stack."""
+    """Return a client of the world outside of the stack."""
     return aws.client(_session(aws.OUTSIDE), service)
 
 

@@ -150,7 +150,7 @@ class Pollers:
         return min(moments, default=None)
 
     def _batches(self) -> Iterator[Future[Outcome]]:
-        """Give each queue's free pollers one batch each, queue after queue in turns."""
+        """Begin one batch for each free poller of each queue, queue after queue in turns."""
         waiting = list(self._mappings)
         while waiting:
             for mapping in list(waiting):
@@ -293,7 +293,7 @@ def sqs_event(batch: Sequence[Mapping[str, Any]], *, arn: str) -> dict[str, Any]
 
 def _kept(outcome: Outcome, batch: set[str], *, partial: bool) -> set[str]:
     """
-    Name the messages of *batch* that stay in the queue.
+    Return the ids of the messages of *batch* that stay in the queue.
 
     https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html: an answer that
     names no failures, or is nothing at all, is a success; one that makes no sense fails the batch.

@@ -16,7 +16,7 @@ from moto.sqs.utils import generate_receipt_handle
 
 from local.patching import all_replaced
 
-_LONGEST_HOLD_MS = 12 * 3600 * 1000
+_MAX_HOLD_MS = 12 * 3600 * 1000
 
 
 def _now_ms() -> float:
@@ -66,7 +66,7 @@ def _change_visibility(
     if message.visible_at <= now:
         raise SQSException("MessageNotInflight", "The specified message isn't in flight.")
     held = now - message.__dict__.get("received_at", now)
-    if held + int(visibility_timeout) * 1000 > _LONGEST_HOLD_MS:
+    if held + int(visibility_timeout) * 1000 > _MAX_HOLD_MS:
         raise InvalidParameterValue(
             f"Value {visibility_timeout} for parameter VisibilityTimeout is invalid. Reason: "
             "Total VisibilityTimeout for the message is beyond the limit [43200 seconds]"
@@ -179,13 +179,13 @@ class Queues:
             return len(self._queue(url)._messages)
 
     def next_visible_at(self, url: str) -> float | None:
-        """Tell when (epoch seconds) the first message can be received; None for an empty queue."""
+        """Return when the first message can be received (epoch seconds); None for no message."""
         with self._lock:
             moments = [max(m.visible_at, m.delayed_until) for m in self._queue(url)._messages]
         return min(moments) / 1000 if moments else None
 
     def never_received(self, url: str) -> list[str]:
-        """Name the messages that wait for their first delivery, oldest first."""
+        """Return the ids of the messages that wait for their first delivery, oldest first."""
         with self._lock:
             return [m.id for m in _visible(self._queue(url)) if not m.approximate_receive_count]
 

@@ -117,7 +117,7 @@ class _Talk(BaseHTTPRequestHandler):
         self._send(HTTPStatus.ACCEPTED, b'{"status":"OK"}', {})
 
     def log_message(self, *_: object) -> None:
-        """Say nothing on the terminal."""
+        """Print nothing on the terminal."""
 
     def _send(self, status: HTTPStatus, body: bytes, headers: Mapping[str, str]) -> None:
         self.send_response(status)

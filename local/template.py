@@ -187,7 +187,7 @@ def _translated(text: str, values: tuple[tuple[str, str], ...]) -> str:
 
 
 def _existing(stack: Stack, kind: str) -> list[str]:
-    """Name the resources of one type that exist."""
+    """Return the resources of one type that exist."""
     return [
         logical_id
         for logical_id, about in stack.plain["Resources"].items()
@@ -196,7 +196,7 @@ def _existing(stack: Stack, kind: str) -> list[str]:
 
 
 def _of(stack: Stack, kind: str) -> dict[str, Any]:
-    """Give the properties of the resources of one type that exist."""
+    """Return the properties of the resources of one type that exist."""
     return {logical_id: stack.properties(logical_id) for logical_id in _existing(stack, kind)}
 
 

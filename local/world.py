@@ -164,7 +164,7 @@ class World:
         **properties: Any,
     ) -> Physical:
         """
-        Have a custom resource created again, updated or deleted, as a later deployment does.
+        Create a custom resource again, update or delete it, as a later deployment does.
 
         *properties* take the place of those that it had; one that is None is left out. What
         refers to the resource learns nothing of it.

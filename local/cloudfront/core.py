@@ -69,7 +69,7 @@ class CloudFront:
 
     @property
     def operations(self) -> frozenset[str]:
-        """Name what the stand-in can do; the rest of CloudFront it refuses by name."""
+        """Return the operations of the stand-in; it refuses the rest of CloudFront by name."""
         return frozenset(self._operations)
 
     def call(self, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
@@ -88,7 +88,7 @@ class CloudFront:
             return act(self._account, parameters)
 
     def next_change_at(self) -> float | None:
-        """Say when a status or an invalidation's effect changes next, if anything is under way."""
+        """Return when a status or an invalidation's effect changes next, if one does."""
         with self._lock:
             return self._account.next_change_at()
 
@@ -114,20 +114,20 @@ class CloudFront:
             return self._account.invalidations.get(distribution_id, [])[since:]
 
     def cache_policy(self, policy_id: str) -> dict[str, Any] | None:
-        """Give a cache policy's configuration, to be read, not changed."""
+        """Return a cache policy's configuration, to be read, not changed."""
         with self._lock:
             record = self._account.of("CachePolicy").get(policy_id)
             return record.config if record else None
 
     def response_headers_policy(self, policy_id: str) -> dict[str, Any] | None:
-        """Give a response headers policy's configuration, to be read, not changed."""
+        """Return a response headers policy's configuration, to be read, not changed."""
         with self._lock:
             record = self._account.of("ResponseHeadersPolicy").get(policy_id)
             return record.config if record else None
 
     def trusted_keys(self, key_group_id: str) -> Mapping[str, str]:
         """
-        Give the public keys of a key group as the edges have them, PEM by id.
+        Return the public keys of a key group as the edges have them, PEM by id.
 
         A group that was deleted has none.
         """
@@ -141,7 +141,7 @@ class CloudFront:
 
 
 def _rank(view: DistributionView, name: str) -> int:
-    """Say how well a distribution fits a name: 0 is not at all."""
+    """Return how well a distribution fits a name: 0 is not at all."""
     exact = 1 + len(name)
     best = 0
     for owned in (view.domain_name, *distributions.aliases(view.config)):

@@ -47,7 +47,7 @@ _NOT_IN_SUMMARY = {
     "TenantConfig",
     "CacheTagConfig",
 }
-_LONGEST_ROOT_OBJECT = 255
+_MAX_ROOT_OBJECT_LENGTH = 255
 
 
 def behaviors(config: Config) -> list[Config]:
@@ -60,7 +60,7 @@ def aliases(config: Config) -> list[str]:
 
 
 def trusted_groups(config: Config) -> list[str]:
-    """Name each key group that a behavior trusts once."""
+    """Return each key group that a behavior trusts, once."""
     named = (b["TrustedKeyGroups"].get("Items", ()) for b in behaviors(config))
     return list(dict.fromkeys(group for groups in named for group in groups))
 
@@ -94,7 +94,7 @@ def _check(account: Account, config: Config, record: Record | None) -> None:
     if record and config["Staging"] != record.config["Staging"]:
         raise ServiceError("IllegalUpdate", "Staging cannot be changed.")
     root = config["DefaultRootObject"]
-    if root.startswith("/") or len(root) > _LONGEST_ROOT_OBJECT:
+    if root.startswith("/") or len(root) > _MAX_ROOT_OBJECT_LENGTH:
         raise ServiceError("InvalidDefaultRootObject", "The default root object is not valid.")
     _check_limits(account, config)
     _check_aliases(account, config, record)
@@ -226,7 +226,7 @@ def _in_progress(account: Account, record: Record) -> int:
 
 def _active_key_groups(account: Account, record: Record) -> dict[str, Any]:
     """
-    Name the keys of all trusted groups as the account has them, before the edges do.
+    Return the keys of all trusted groups as the account has them, before the edges do.
 
     Whether CloudFront's own answer leads or follows its edges is not documented; nor whether a
     changed key group makes the status of a distribution InProgress: here it does not.

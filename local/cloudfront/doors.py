@@ -67,7 +67,7 @@ def attach(events: BaseEventHooks, core: Core) -> Callable[[], None]:
     """
     Let *core* answer the CloudFront clients of a session, or one client; undo by what is returned.
 
-    Give `boto3.Session.events` before the clients are made, or `client.meta.events`.
+    Pass `boto3.Session.events` before the clients are made, or `client.meta.events`.
     """
 
     def remember(

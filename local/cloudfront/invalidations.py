@@ -8,7 +8,7 @@ from local.cloudfront.distributions import DISTRIBUTION
 from local.cloudfront.errors import ServiceError
 from local.cloudfront.resources import Operation, check_quantities, find
 
-LONGEST_ITEM = 4_000
+MAX_ITEM_LENGTH = 4_000
 _IN_USE = (
     "Your request contains a caller reference that was used for a previous invalidation batch "
     "for the same distribution."
@@ -85,7 +85,7 @@ def _check_items(account: Account, items: tuple[str, ...]) -> None:
         raise ServiceError("BatchTooLarge", "Your request contains too many invalidation paths.")
     for item in items:
         # '#' opens a cache tag. A '*' may stand anywhere; only at the end is it a wildcard.
-        if not item.startswith(("/", "#")) or len(item) > LONGEST_ITEM:
+        if not item.startswith(("/", "#")) or len(item) > MAX_ITEM_LENGTH:
             raise ServiceError(
                 "InvalidArgument",
                 "Your request contains one or more invalid invalidation paths.",

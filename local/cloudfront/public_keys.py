@@ -16,7 +16,7 @@ from local.cloudfront.errors import ServiceError
 from local.cloudfront.resources import Config, ResourceType
 
 RSA_BITS = 2048
-LONGEST_COMMENT = 128
+MAX_COMMENT_LENGTH = 128
 
 # Other labels, such as RSA PUBLIC KEY, hold other structures than SubjectPublicKeyInfo.
 _PEM = re.compile(r"\s*-----BEGIN PUBLIC KEY-----[^-]+-----END PUBLIC KEY-----\s*")
@@ -48,8 +48,8 @@ def _read(pem: str) -> str:
 
 
 def _check(_account: Account, config: Config, record: Record | None) -> None:
-    if len(config["Comment"]) > LONGEST_COMMENT:
-        raise ServiceError("InvalidArgument", f"Comment may have {LONGEST_COMMENT} characters.")
+    if len(config["Comment"]) > MAX_COMMENT_LENGTH:
+        raise ServiceError("InvalidArgument", f"Comment may have {MAX_COMMENT_LENGTH} characters.")
     if record is None:
         return
     immutable = ("CallerReference", "Name", "EncodedKey")

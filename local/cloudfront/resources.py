@@ -72,7 +72,7 @@ class ResourceType:
 
 
 def operations(row: ResourceType) -> dict[str, Operation]:
-    """Give the operations that *row* describes, by their names."""
+    """Return the operations that *row* describes, by their names."""
     return {
         f"Create{row.noun}": lambda account, sent: create(account, row, sent[row.config]),
         f"Get{row.noun}": lambda account, sent: answer(account, row, find(account, row, sent)),

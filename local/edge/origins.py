@@ -79,7 +79,7 @@ def request(
     body: bytes = b"",
 ) -> OriginRequest:
     """
-    Say what the origin of a behavior is asked for.
+    Return what the origin of a behavior is asked for.
 
     Raises:
         NotAKeyError: S3 would not take the path for a key.
@@ -98,7 +98,7 @@ def request(
 @cache
 def read(domain_name: str) -> tuple[Kind, str]:
     """
-    Tell what a domain name is, and which bucket it names.
+    Return what a domain name is, and which bucket it names.
 
     >>> read("my.site.s3.dualstack.eu-west-1.amazonaws.com")
     (<Kind.S3: 's3'>, 'my.site')

@@ -17,7 +17,7 @@ _UNSATISFIABLE = (
 
 def cut(answer: EdgeResponse, asked: Mapping[str, str]) -> EdgeResponse:
     """
-    Give the part that the request's headers *asked* for: 206, or 416 where there is no such part.
+    Return the part that the request's headers *asked* for: 206, or 416 where there is no such part.
 
     The whole stays whole for several ranges at once, for an If-Range that names something else
     than its ETag, and where the origin takes no ranges.

@@ -137,7 +137,7 @@ class HttpApis:
 
 def _error_response(status: HTTPStatus, *headers: tuple[str, str]) -> Response:
     """
-    Say no as API Gateway does.
+    Return an error as API Gateway does.
 
     >>> _error_response(HTTPStatus.NOT_FOUND).body
     b'{"message":"Not Found"}'
@@ -174,7 +174,7 @@ def _identity(request: Request, source: str) -> str:
 
 def _challenge(error: str, reason: str, *, scope: str = "") -> tuple[str, str]:
     """
-    Say what was wrong with a token; where there was none, only that one is needed.
+    Return what was wrong with a token; where there was none, only that one is needed.
 
     >>> _challenge("invalid_token", "the token has expired")[1]
     'Bearer scope="" error="invalid_token" error_description="the token has expired"'
