@@ -161,7 +161,7 @@ class Stage:
         sent = self._settle()
         world.delivery = Delivery()
         paths = [path_of(key) for key in keys]
-        items = [item for one in self.cloud.invalidations() for item in one.items]
+        items = [item for invalidation in self.cloud.invalidations() for item in invalidation.items]
         self.narrator.say(
             f"Half of {len(keys)} events came twice, up to 5 minutes late and out of order."
         )

@@ -41,12 +41,12 @@ class Invalidation:
 
 def covered(sent: Iterable[Invalidation], path: str) -> bool:
     """Return whether any invalidation of *sent* takes *path*."""
-    return any(one.covers(path) for one in sent)
+    return any(invalidation.covers(path) for invalidation in sent)
 
 
 def item_count(sent: Iterable[Invalidation]) -> int:
     """Return how many items *sent* is billed as."""
-    return sum(len(one.items) for one in sent)
+    return sum(len(invalidation.items) for invalidation in sent)
 
 
 @dataclass(frozen=True, slots=True)

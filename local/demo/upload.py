@@ -113,10 +113,12 @@ class Stage:
         self._check_items(edit, done)
         self.claims.check(
             "stale-before-fresh-after",
-            "Old copies came back while CloudFront was at it, and new ones once it was done.",
+            "Old copies came back while the invalidation was in progress, and new ones once it was "
+            "completed.",
             against={
-                "it was in progress": {one.status for one in asked} == {"InProgress"},
-                "it was completed": {one.status for one in done} == {"Completed"},
+                "it was in progress": {invalidation.status for invalidation in asked}
+                == {"InProgress"},
+                "it was completed": {invalidation.status for invalidation in done} == {"Completed"},
                 **{f"{key} was old": edit.is_old(key, stale[key]) for key in edit.new},
                 **{f"{key} is new": fresh[key].body == body for key, body in edit.new.items()},
             },
@@ -162,9 +164,9 @@ class Stage:
             against={
                 f"{_many(len(sent), 'call')}, at most {most}": 1 <= len(sent) <= most,
                 "every replaced picture is new": all(
-                    one.body == b"second" for one in seen.values()
+                    response.body == b"second" for response in seen.values()
                 ),
-                "every cover stayed cached": all(one.from_cache for one in kept.values()),
+                "every cover stayed cached": all(response.from_cache for response in kept.values()),
             },
         )
 
@@ -191,18 +193,22 @@ class Stage:
         self.claims.check(
             "untouched-stay-cached",
             "What did not change never left the cache.",
-            against={f"{key} came from the cache": one.from_cache for key, one in kept.items()},
+            against={f"{key} came from the cache": seen.from_cache for key, seen in kept.items()},
         )
 
     def _check_announcements(self) -> None:
         announcements = self.cloud.announcements()
         ends = [event["detail"]["watch"].rpartition("/")[2] for event in announcements]
-        ended = [one.id for one in self.cloud.invalidations() if one.status == "Completed"]
+        ended = [
+            invalidation.id
+            for invalidation in self.cloud.invalidations()
+            if invalidation.status == "Completed"
+        ]
         self.claims.check(
             "watch-announced-once",
             "The end of each invalidation was announced once on the event bus.",
             against={
-                **{f"{one} was announced once": ends.count(one) == 1 for one in ended},
+                **{f"{id_} was announced once": ends.count(id_) == 1 for id_ in ended},
                 "nothing else was announced": sorted(ends) == sorted(ended),
                 "each as completed": all(
                     event["detail-type"] == "Invalidation Completed" for event in announcements
@@ -224,17 +230,18 @@ class Stage:
         return {key: self.viewer.get(path_of(key)) for key in tracked}
 
     def _polls(self, asked: list[Invalidation]) -> str:
-        began = min((one.created_at for one in asked), default=self.cloud.world.virtual_time.now())
+        now = self.cloud.world.virtual_time.now()
+        began = min((invalidation.created_at for invalidation in asked), default=now)
         after = [
-            f"{one.began_at - began:.0f} s"
-            for one in self.cloud.world.invocations
-            if one.function == "poll_watches" and one.began_at > began
+            f"{invocation.began_at - began:.0f} s"
+            for invocation in self.cloud.world.invocations
+            if invocation.function == "poll_watches" and invocation.began_at > began
         ]
         return f"{_many(len(after), 'time')} ({', '.join(after) or 'never'} after asking)"
 
 
 def _listed(sent: list[Invalidation]) -> str:
-    items = [item for one in sent for item in one.items]
+    items = [item for invalidation in sent for item in invalidation.items]
     more = f" … and {len(items) - 5} more" if len(items) > len(items[:5]) else ""
     return f"{_many(len(sent), 'invalidation')}: {' '.join(items[:5])}{more}"
 
@@ -244,4 +251,4 @@ def _many(count: int, noun: str) -> str:
 
 
 def _statuses(sent: list[Invalidation]) -> str:
-    return " and ".join(sorted({one.status for one in sent}))
+    return " and ".join(sorted({invalidation.status for invalidation in sent}))
