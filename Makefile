@@ -62,9 +62,13 @@ revoke: demo-environment ## Revoke a signing key now (KEY=id STACK=name LEAKED=1
 		--revoke "$${KEY:?Name the public key with KEY=id}" \
 		$(if $(LEAKED),--leaked) $(if $(FORCE),--force) $(if $(JSON),--json)
 
+# One file, or one test of it, is done before worker processes would have started.
+paths_in_args = $(foreach word,$(ARGS),$(wildcard $(firstword $(subst ::, ,$(word)))))
+is_one_file = $(and $(filter 1,$(words $(paths_in_args))),$(filter %.py,$(paths_in_args)))
+
 test: functions-environment development-environment ## Run the tests (ARGS=… for pytest)
 	@FUNCTIONS_PYTHON=$(FUNCTIONS_PYTHON) $(DEVELOPMENT_PYTHON) -m pytest -q \
-		--numprocesses auto --dist loadfile $(ARGS)
+		$(if $(is_one_file),,--numprocesses auto --dist loadfile) $(ARGS)
 
 check: development-environment ## Lint, types, import rules, template
 	@echo 'check: lint (ruff check)'

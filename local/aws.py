@@ -57,7 +57,7 @@ def session(*, access_key: str, region: str = REGION) -> boto3.Session:
         session_vars={**unset, "config_file": nowhere, "credentials_file": nowhere}
     )
     core.set_default_client_config(
-        # botocore's stubs do not know that it can be told to overlook AWS_ENDPOINT_URL.
+        # botocore's stubs do not know that it can overlook AWS_ENDPOINT_URL.
         Config(proxies={}, ignore_configured_endpoint_urls=True)  # type: ignore[call-arg]
     )
     return boto3.Session(
@@ -87,7 +87,7 @@ def client(
 
 def _send_to_targets(rule: Rule, event: dict[str, Any], *_: Any, **__: Any) -> None:
     """
-    Give *event* to the queues that *rule* names.
+    Send *event* to the queues that *rule* names.
 
     Moto also sends from rules that are disabled or have only a schedule, leaves the account out,
     gives the time as a number, and parses eight JSONPaths an event.
@@ -125,7 +125,7 @@ def _input_for(target: dict[str, Any], event: dict[str, Any]) -> str:
     return json.dumps(seen, separators=(",", ":"))
 
 
-def tell_default_bus(event: dict[str, Any]) -> None:
+def put_on_default_bus(event: dict[str, Any]) -> None:
     """Take *event* as AWS's own services give theirs: to the default bus of their region."""
     backend = events_backends[event["account"]][event["region"]]
     for rule in backend.event_buses["default"].rules.values():
@@ -165,7 +165,7 @@ def mended(*, seed: int = 0) -> Iterator[s3_events.Expire]:
         stack.enter_context(queues.mended())
         stack.enter_context(kms_keys.mended())
         stack.enter_context(secrets_manager.mended())
-        expire = stack.enter_context(s3_events.told(events, tell=tell_default_bus))
+        expire = stack.enter_context(s3_events.reported(events, report=put_on_default_bus))
         stack.enter_context(replaced(Rule, "send_to_targets", _send_to_targets))
         try:
             yield expire

@@ -91,7 +91,7 @@ class Stack:
             ) from None
 
     def _needed_by(self, node: Any) -> Iterator[str]:  # noqa: ANN401
-        """Name the resources that exist and that *node* refers to, in any depth."""
+        """Return the resources that exist and that *node* refers to, in any depth."""
         match node:
             case {"Fn::If": [condition, then, otherwise]}:
                 chosen = then if self._holds({"Condition": condition}) else otherwise
@@ -112,7 +112,7 @@ class Stack:
         return condition is None or self._holds({"Condition": condition})
 
     def properties(self, logical_id: str) -> Any:  # noqa: ANN401
-        """Give a resource's properties with every reference resolved."""
+        """Return a resource's properties with every reference resolved."""
         return self.resolve(self.plain["Resources"][logical_id].get("Properties", {}))
 
     def outputs(self) -> dict[str, str]:
@@ -272,7 +272,7 @@ def _listed(value: str | list[str]) -> list[str]:
 
 
 def _referred(node: Mapping[str, Any]) -> list[str]:
-    """Name what a reference or a function names itself, not in its arguments."""
+    """Return what a reference or a function names itself, not in its arguments."""
     match node:
         case {"Ref": str(name)} | {"Fn::GetAtt": [str(name), *_]}:
             return [name]

@@ -1,4 +1,4 @@
-"""CloudFormation's custom resources: a function is told what to do, and answers by a PUT."""
+"""CloudFormation's custom resources: a function gets a request, and answers by a PUT."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from local.loopback import Request, Response, Server
 Call = Callable[[Function, Mapping[str, Any]], Outcome]
 
 _LARGEST_ANSWER = 4096
-_LONGEST_PHYSICAL_ID = 1024
+_MAX_PHYSICAL_ID_BYTES = 1024
 
 
 class CustomResourceError(TemplateError):
@@ -68,7 +68,7 @@ class CustomResources:
         properties: Mapping[str, Any],
     ) -> Physical:
         """
-        Have *function* create a resource of the type *kind*.
+        Create a resource by *function*, of the type *kind*.
 
         Raises:
             CustomResourceError: It failed.
@@ -85,7 +85,7 @@ class CustomResources:
 
     def send(self, logical_id: str, request_type: str, properties: Mapping[str, Any]) -> Physical:
         """
-        Have a resource created, updated or deleted, with *properties* in place of those it had.
+        Create, update or delete a resource, with *properties* in place of those it had.
 
         A property that is None is left out. If an Update answers with another physical id, the
         old one is deleted, as CloudFormation does.
@@ -185,7 +185,9 @@ def _answered(body: bytes, event: Mapping[str, Any]) -> Physical:
     if status != "SUCCESS":
         raise CustomResourceError(f"{name}: Status is SUCCESS, or FAILED with a Reason")
     physical_id = answer.get("PhysicalResourceId")
-    if not (isinstance(physical_id, str) and 0 < len(physical_id.encode()) <= _LONGEST_PHYSICAL_ID):
+    if not (
+        isinstance(physical_id, str) and 0 < len(physical_id.encode()) <= _MAX_PHYSICAL_ID_BYTES
+    ):
         raise CustomResourceError(f"{name}: PhysicalResourceId is a text of 1 to 1,024 bytes")
     return Physical(physical_id, _texts(answer.get("Data") or {}))
 

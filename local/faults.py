@@ -164,11 +164,11 @@ class Faults:
         """
         Handle botocore's `before-call`.
 
-        A refusal is met here as often as botocore would try, because botocore retries only on
-        its way to HTTP. A crash raises Crash.
+        An error response is met here as often as botocore would try, because botocore retries
+        only on its way to HTTP. A crash raises Crash.
         """
         service = model.service_model.signing_name
-        refusal = None
+        error_response = None
         for attempt in range(_attempts(context)):
             rule = self.note(caller=caller, service=service, operation=model.name)
             if rule is None:
@@ -180,10 +180,10 @@ class Faults:
                     context["local_crash"] = True
                     return None
                 case Does.THROTTLE | Does.FAIL:
-                    refusal = _refused(rule, service, retries=attempt)
-                    if not _tried_again(*refusal):
+                    error_response = _refused(rule, service, retries=attempt)
+                    if not _tried_again(*error_response):
                         break
-        return refusal
+        return error_response
 
     def after_call(self, *, model: OperationModel, context: dict[str, Any], **_: object) -> None:
         """Handle botocore's `after-call`."""
@@ -198,7 +198,7 @@ def _attempts(context: dict[str, Any]) -> int:
 
 
 def _tried_again(response: AWSResponse, parsed: dict[str, Any]) -> bool:
-    """Tell whether botocore's standard mode tries again what was refused so."""
+    """Return whether botocore's standard mode tries again what was refused so."""
     refused = RetryContext(attempt_number=1, http_response=response, parsed_response=parsed)
     checkers = TransientRetryableChecker(), ThrottledRetryableChecker()
     return any(checker.is_retryable(refused) for checker in checkers)
@@ -250,7 +250,7 @@ def _model(service: str) -> ServiceModel:
 
 
 def _operation(service: str, environ: WSGIEnvironment) -> str:
-    """Name the operation that a request asks for."""
+    """Return the operation that a request asks for."""
     target = environ.get("HTTP_X_AMZ_TARGET")
     if target:
         return str(target.rsplit(".", 1)[-1])

@@ -1,4 +1,4 @@
-"""A function, what rings it, and how a run of it ends: values that everything here speaks of."""
+"""A function, what invokes it, and how a run of it ends: values that everything here speaks of."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Authorizer:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpRoute:
     """
-    Which requests ring a function, and who may send them; without *authorizer* anybody.
+    Which requests invoke a function, and who may send them; without *authorizer* anybody.
 
     *key* is `POST /path`, `ANY /path/{proxy+}` or `$default`. A token needs one of *scopes*,
     unless there are none.

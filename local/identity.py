@@ -53,11 +53,11 @@ class Identity:
         return jwt.encode(said, self._key, algorithm=self._algorithm, headers={"kid": self._kid})
 
     def jwks(self) -> Mapping[str, Any]:
-        """Give the public keys, as RFC 7517 has them."""
+        """Return the public keys, as RFC 7517 has them."""
         return {"keys": [self._public]}
 
     def configuration(self) -> Mapping[str, Any]:
-        """Give what OpenID Connect Discovery publishes, as far as it is needed here."""
+        """Return what OpenID Connect Discovery publishes, as far as it is needed here."""
         return {
             "issuer": self.issuer,
             "jwks_uri": f"{self.issuer}/.well-known/jwks.json",
@@ -65,7 +65,7 @@ class Identity:
         }
 
     def document(self, url: str) -> Mapping[str, Any] | None:
-        """Give the document at *url*; None where this provider has none."""
+        """Return the document at *url*; None where this provider has none."""
         return {
             f"{self.issuer}/.well-known/openid-configuration": self.configuration(),
             f"{self.issuer}/.well-known/jwks.json": self.jwks(),

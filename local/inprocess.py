@@ -97,7 +97,7 @@ def _session(access_key: str) -> boto3.Session:
 
 @cache
 def client(service: str) -> Any:  # noqa: ANN401
-    """Give a client of the world outside of the stack."""
+    """Return a client of the world outside of the stack."""
     return aws.client(_session(aws.OUTSIDE), service)
 
 
@@ -107,7 +107,7 @@ def connected(
 ) -> Iterator[None]:
     """Let the handlers' default session and the outside's clients reach this stack."""
     if _SWITCHBOARD.world is not None:
-        raise RuntimeError("one inline stack at a time: its clock is the process's")
+        raise RuntimeError("one inline stack at a time: its time is the process's")
     default = boto3.DEFAULT_SESSION
     boto3.DEFAULT_SESSION = _session(_INSIDE)
     _SWITCHBOARD.world = _World(faults=faults, cloudfront=cloudfront, virtual_time=virtual_time)

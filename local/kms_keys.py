@@ -25,7 +25,7 @@ from local.patching import all_replaced
 _CANCEL, _SCHEDULE = KmsBackend.cancel_key_deletion, KmsBackend.schedule_key_deletion
 _LIST_KEYS, _VALIDATE_ID = KmsBackend.list_keys, KmsResponse._validate_cmk_id
 _PUBLIC_KEY, _SIGN = KmsBackend.get_public_key, KmsBackend.sign
-_SHORTEST_DAYS, _LONGEST_DAYS = 7, 30
+_MIN_DAYS, _MAX_DAYS = 7, 30
 
 
 @cache
@@ -42,7 +42,7 @@ def _private_key(key_spec: str) -> AbstractPrivateKey:
 
 def _usable(backend: KmsBackend, key_id: str) -> Key:
     """
-    Give a key that may be used.
+    Return a key that may be used.
 
     Raises:
         JsonRESTError: It is disabled, or will be deleted.
@@ -73,9 +73,9 @@ def _list_keys(backend: KmsBackend) -> Iterable[Key]:
 
 def _schedule_deletion(backend: KmsBackend, key_id: str, pending_window_in_days: int) -> float:
     """Moto knows no ARN here, answers nothing to a wrong window, and schedules again."""
-    if not _SHORTEST_DAYS <= pending_window_in_days <= _LONGEST_DAYS:
+    if not _MIN_DAYS <= pending_window_in_days <= _MAX_DAYS:
         raise ValidationException(
-            f"PendingWindowInDays must be between {_SHORTEST_DAYS} and {_LONGEST_DAYS}"
+            f"PendingWindowInDays must be between {_MIN_DAYS} and {_MAX_DAYS}"
         )
     key = backend.describe_key(key_id)
     if key.key_state == "PendingDeletion":

@@ -84,7 +84,7 @@ class Listener(ThreadingHTTPServer):
         port: int = 0,
         ignored: tuple[type[BaseException], ...] = (ConnectionError,),
     ) -> None:
-        """Have *handler* made for each connection, and say nothing of *ignored* errors there."""
+        """Make a *handler* for each connection; *ignored* errors there are not printed."""
         super().__init__(("127.0.0.1", port), handler)
         self.connections: set[socket.socket] = set()
         self._ignored = ignored

@@ -1,4 +1,4 @@
-"""What rings the functions, by the virtual clock: Lambda's SQS pollers, EventBridge's schedules."""
+"""What invokes functions, by virtual time: Lambda's SQS pollers, EventBridge's schedules."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class _Mapping:
 
 
 @dataclass(slots=True)
-class _Ring:
+class _AsyncInvocation:
     """An asynchronous invocation that is due."""
 
     function: Function
@@ -111,7 +111,7 @@ class Pollers:
             for trigger in function.schedules
             for every_s in [_every_s(trigger.expression)]
         ]
-        self._rings: list[_Ring] = []
+        self._async_invocations: list[_AsyncInvocation] = []
         self._in_flight: dict[Future[Outcome], Callable[[Outcome], None]] = {}
 
     @property
@@ -119,19 +119,19 @@ class Pollers:
         return list(self._in_flight)
 
     def idle(self) -> bool:
-        """Tell whether no message waits or is being worked on, and no failed ring comes again."""
+        """Return whether no message waits or is worked on, and no failed invocation is retried."""
         return (
             not self._in_flight
-            and not self._rings
+            and not self._async_invocations
             and not any(self._queues.size(mapping.queue.url) for mapping in self._mappings)
         )
 
     def start(self) -> bool:
-        """Begin every invocation that can begin now, and tell whether there was one."""
-        return sum(1 for _ in self._due_rings()) + sum(1 for _ in self._batches()) > 0
+        """Begin every invocation that can begin now; return whether there was one."""
+        return sum(1 for _ in self._due_invocations()) + sum(1 for _ in self._batches()) > 0
 
     def finish(self, done: Future[Outcome]) -> None:
-        """Take the answer of an invocation: delete what it dealt with, ring again what failed."""
+        """Take the answer of an invocation: delete what it dealt with, retry what failed."""
         end = self._in_flight.pop(done)
         broken = done.exception()
         if broken is not None:
@@ -140,9 +140,9 @@ class Pollers:
         end(done.result())
 
     def next_due_at(self) -> float | None:
-        """Tell when something can begin that cannot now."""
+        """Return when something can begin that cannot now."""
         moments = [schedule.due_at for schedule in self._schedules]
-        moments += [ring.due_at for ring in self._rings]
+        moments += [invocation.due_at for invocation in self._async_invocations]
         for mapping in self._mappings:
             visible_at = self._queues.next_visible_at(mapping.queue.url)
             if visible_at is not None:
@@ -150,7 +150,7 @@ class Pollers:
         return min(moments, default=None)
 
     def _batches(self) -> Iterator[Future[Outcome]]:
-        """Give each queue's free pollers one batch each, queue after queue in turns."""
+        """Begin one batch for each free poller of each queue, queue after queue in turns."""
         waiting = list(self._mappings)
         while waiting:
             for mapping in list(waiting):
@@ -197,30 +197,32 @@ class Pollers:
         mapping.busy += 1
         return self._begin(mapping.function, sqs_event(batch, arn=mapping.queue.arn), end)
 
-    def _due_rings(self) -> Iterator[Future[Outcome]]:
+    def _due_invocations(self) -> Iterator[Future[Outcome]]:
         now = self._now()
         for schedule in self._schedules:
             if schedule.due_at <= now:
                 event = self._scheduled_event(schedule)
-                self._rings.append(_Ring(schedule.function, now, event))
+                self._async_invocations.append(_AsyncInvocation(schedule.function, now, event))
                 if self.delivery.happens(self.delivery.duplicate):
                     late_s = self.delivery.random.uniform(0, self.delivery.lateness_s)
-                    self._rings.append(_Ring(schedule.function, now + late_s, event))
-                # What was missed while nobody drove the clock is not made up for.
+                    self._async_invocations.append(
+                        _AsyncInvocation(schedule.function, now + late_s, event)
+                    )
+                # What was missed while nobody drove the stack is not made up for.
                 missed = (now - schedule.due_at) // schedule.every_s
                 schedule.due_at += (missed + 1) * schedule.every_s
-        for ring in [ring for ring in self._rings if ring.due_at <= now]:
-            self._rings.remove(ring)
-            yield self._begin_ring(ring)
+        for invocation in [due for due in self._async_invocations if due.due_at <= now]:
+            self._async_invocations.remove(invocation)
+            yield self._begin_async(invocation)
 
-    def _begin_ring(self, ring: _Ring) -> Future[Outcome]:
+    def _begin_async(self, invocation: _AsyncInvocation) -> Future[Outcome]:
         def end(outcome: Outcome) -> None:
-            if outcome.error is not None and ring.tries < len(ASYNC_RETRIES_S):
-                ring.due_at = self._now() + ASYNC_RETRIES_S[ring.tries]
-                ring.tries += 1
-                self._rings.append(ring)
+            if outcome.error is not None and invocation.tries < len(ASYNC_RETRIES_S):
+                invocation.due_at = self._now() + ASYNC_RETRIES_S[invocation.tries]
+                invocation.tries += 1
+                self._async_invocations.append(invocation)
 
-        return self._begin(ring.function, json.loads(ring.event), end)
+        return self._begin(invocation.function, json.loads(invocation.event), end)
 
     def _begin(
         self, function: Function, event: Mapping[str, Any], end: Callable[[Outcome], None]
@@ -291,7 +293,7 @@ def sqs_event(batch: Sequence[Mapping[str, Any]], *, arn: str) -> dict[str, Any]
 
 def _kept(outcome: Outcome, batch: set[str], *, partial: bool) -> set[str]:
     """
-    Name the messages of *batch* that stay in the queue.
+    Return the ids of the messages of *batch* that stay in the queue.
 
     https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html: an answer that
     names no failures, or is nothing at all, is a success; one that makes no sense fails the batch.

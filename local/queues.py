@@ -16,7 +16,7 @@ from moto.sqs.utils import generate_receipt_handle
 
 from local.patching import all_replaced
 
-_LONGEST_HOLD_MS = 12 * 3600 * 1000
+_MAX_HOLD_MS = 12 * 3600 * 1000
 
 
 def _now_ms() -> float:
@@ -66,7 +66,7 @@ def _change_visibility(
     if message.visible_at <= now:
         raise SQSException("MessageNotInflight", "The specified message isn't in flight.")
     held = now - message.__dict__.get("received_at", now)
-    if held + int(visibility_timeout) * 1000 > _LONGEST_HOLD_MS:
+    if held + int(visibility_timeout) * 1000 > _MAX_HOLD_MS:
         raise InvalidParameterValue(
             f"Value {visibility_timeout} for parameter VisibilityTimeout is invalid. Reason: "
             "Total VisibilityTimeout for the message is beyond the limit [43200 seconds]"
@@ -91,7 +91,7 @@ def mended() -> Iterator[None]:
         wait_seconds_timeout: int,
         *rest: Any,
     ) -> list[Message]:
-        # Waiting would be real while the clock is not: whoever polls long gets what is there.
+        # Waiting would be real while time is virtual: whoever polls long gets what is there.
         del wait_seconds_timeout
         _expire(backend.get_queue(queue_name))
         return receive(backend, queue_name, count, 0, *rest)
@@ -104,13 +104,13 @@ def mended() -> Iterator[None]:
         for entry in entries:
             try:
                 good, bad = change_batch(backend, queue_name, [entry])
-            except SQSException as refusal:
+            except SQSException as error:
                 good, bad = [], []
                 failed.append(
                     {
                         "Id": entry["Id"],
-                        "Code": refusal.code,
-                        "Message": refusal.message,
+                        "Code": error.code,
+                        "Message": error.message,
                         "SenderFault": True,
                     }
                 )
@@ -179,13 +179,13 @@ class Queues:
             return len(self._queue(url)._messages)
 
     def next_visible_at(self, url: str) -> float | None:
-        """Tell when (epoch seconds) the first message can be received; None for an empty queue."""
+        """Return when the first message can be received (epoch seconds); None for no message."""
         with self._lock:
             moments = [max(m.visible_at, m.delayed_until) for m in self._queue(url)._messages]
         return min(moments) / 1000 if moments else None
 
     def never_received(self, url: str) -> list[str]:
-        """Name the messages that wait for their first delivery, oldest first."""
+        """Return the ids of the messages that wait for their first delivery, oldest first."""
         with self._lock:
             return [m.id for m in _visible(self._queue(url)) if not m.approximate_receive_count]
 

@@ -71,7 +71,7 @@ class RuntimeApi:
     def _serve(self, connection: socket.socket, client: tuple[str, int]) -> None:
         with connection:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            # Nobody is left to be told when the sandbox was killed.
+            # Nobody is left to answer when the sandbox was killed.
             with suppress(ConnectionError):
                 _Talk(connection, client, cast("BaseServer", self))
 
@@ -117,7 +117,7 @@ class _Talk(BaseHTTPRequestHandler):
         self._send(HTTPStatus.ACCEPTED, b'{"status":"OK"}', {})
 
     def log_message(self, *_: object) -> None:
-        """Say nothing on the terminal."""
+        """Print nothing on the terminal."""
 
     def _send(self, status: HTTPStatus, body: bytes, headers: Mapping[str, str]) -> None:
         self.send_response(status)

@@ -18,7 +18,7 @@ from local.function import ACCOUNT
 from local.patching import all_replaced
 
 # S3 names the API call that made the object. Moto's other events (tags, ACLs, its half of the
-# deletions) are not ours: tags come with every multipart upload, deletions are told below.
+# deletions) are not ours: tags come with every multipart upload, deletions are reported below.
 _REASONS = {
     "s3:ObjectCreated:Put": "PutObject",
     "s3:ObjectCreated:Post": "POST Object",
@@ -86,7 +86,7 @@ class Events:
         }
 
     def _sequencer(self) -> str:
-        # Milliseconds and then a count, so that it rises while the clock stands still, too.
+        # Milliseconds and then a count, so that it rises while time stands still, too.
         self._last = max(self._last + 1, int(self.now() * 1000) << 24)
         return f"{self._last:018X}"
 
@@ -96,9 +96,9 @@ Expire = Callable[[str, str], None]
 
 
 @contextmanager
-def told(events: Events, *, tell: Callable[[dict[str, Any]], None]) -> Iterator[Expire]:
+def reported(events: Events, *, report: Callable[[dict[str, Any]], None]) -> Iterator[Expire]:
     """
-    Let moto's S3 *tell* the buckets' events, where their notifications to EventBridge are on.
+    Let moto's S3 *report* the buckets' events, where their notifications to EventBridge are on.
 
     What is yielded deletes an object as a lifecycle rule does when its day has come: moto has none
     that come.
@@ -111,7 +111,7 @@ def told(events: Events, *, tell: Callable[[dict[str, Any]], None]) -> Iterator[
         # Moto puts the finished multipart upload once more: one event is enough.
         if reason is None or (reason == "PutObject" and key.multipart is not None):
             return
-        tell(
+        report(
             events.created(
                 bucket=bucket,
                 key=key.name,
@@ -132,9 +132,9 @@ def told(events: Events, *, tell: Callable[[dict[str, Any]], None]) -> Iterator[
         bucket = backend.get_bucket(bucket_name)
         versions = {str(key.version_id) for key in bucket.keys.getlist(key_name, [])}
         done, meta = original_delete(backend, bucket_name, key_name, version_id, bypass)
-        # Deleting what is not there succeeds, and is told: in a versioned bucket as the delete
+        # Deleting what is not there succeeds, and is reported: in a versioned bucket as the delete
         # marker that it makes, in any other as a deletion. No page of AWS's says so of the
-        # latter; MinIO tells it too (minio/minio#19037), and who listens must bear it.
+        # latter; MinIO reports it too (minio/minio#19037), and who listens must bear it.
         if version_id is not None and version_id not in versions:
             return done, meta
         marker = bucket.is_versioned and version_id is None
@@ -142,7 +142,7 @@ def told(events: Events, *, tell: Callable[[dict[str, Any]], None]) -> Iterator[
             made = meta.get("version-id") or str(
                 uuid.UUID(int=events.random.getrandbits(128), version=4)
             )
-            tell(
+            report(
                 events.deleted(
                     bucket=bucket,
                     key=key_name,
@@ -165,7 +165,7 @@ def told(events: Events, *, tell: Callable[[dict[str, Any]], None]) -> Iterator[
                 reason="Lifecycle Expiration",
             )
             event["detail"]["requester"] = "s3.amazonaws.com"
-            tell(event)
+            report(event)
 
     with all_replaced(
         (notifications, "_send_event_bridge_message", object_created),

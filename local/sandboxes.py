@@ -73,7 +73,7 @@ def functions_python() -> Path:
 
 
 def lambda_environment(function: Function, *, access_key: str) -> dict[str, str]:
-    """Give what a function finds in its environment: the template's variables, and Lambda's."""
+    """Return what a function finds in its environment: the template's variables, and Lambda's."""
     return {
         **function.environment,
         "AWS_ACCESS_KEY_ID": access_key,
@@ -195,7 +195,7 @@ class _Sandbox:
         self._reader.join()
 
     def unread(self) -> bool:
-        """Tell whether it has written what its log does not hold yet."""
+        """Return whether it has written what its log does not hold yet."""
         with suppress(ValueError):  # The reader came to the end and closed it.
             return bool(select.select([self._stdout], [], [], 0)[0])
         return False
@@ -326,7 +326,7 @@ class Sandboxes:
                 return self._not_started(function, pool, str(error))
 
     def logs(self, name: str) -> list[str]:
-        """Give the lines that the function wrote, once all that it has written is read."""
+        """Return the lines that the function wrote, once all that it has written is read."""
         with self._lock:
             pool = self._pools.get(name)
             own = [s for s in self._started.values() if s.function.name == name]
@@ -338,7 +338,7 @@ class Sandboxes:
             return list(pool.log.lines)
 
     def owner(self, access_key: str) -> str | None:
-        """Name the function whose sandbox has, or had, *access_key*."""
+        """Return the name of the function whose sandbox has, or had, *access_key*."""
         return self._owners.get(access_key)
 
     def kill(self, access_key: str) -> None:
@@ -348,7 +348,7 @@ class Sandboxes:
             sandbox.kill()
 
     def processes(self) -> list[int]:
-        """Name the processes that run, by their ids."""
+        """Return the ids of the processes that run."""
         with self._lock:
             return [s.process.pid for s in self._started.values() if s.alive]
 

@@ -107,7 +107,7 @@ class SecretsExtension:
                 self._crash = crash
                 raise ConnectionAbortedError from crash
             except (BotoCoreError, ClientError, KeyError):
-                # Whatever went wrong, a function is told nothing else.
+                # Whatever went wrong, a function learns nothing else.
                 said = "an unexpected error occurred while executing request"
                 return _text(HTTPStatus.BAD_REQUEST, said)
             self._kept[path, query] = self._now(), body

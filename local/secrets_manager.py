@@ -47,7 +47,7 @@ def _found(backend: SecretsManagerBackend, secret_id: str) -> FakeSecret:
 
 
 def _holder(secret: FakeSecret, stage: str) -> str | None:
-    """Name the version that has *stage*."""
+    """Return the id of the version that has *stage*."""
     return next(
         (name for name, version in secret.versions.items() if stage in version["version_stages"]),
         None,

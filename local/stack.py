@@ -166,7 +166,7 @@ def inline(
 
     *fetch* gives the documents of those who issue tokens for HTTP APIs, by their URLs.
 
-    Everything is the same at each run with the same *seed*: the clock moves a millisecond with
+    Everything is the same at each run with the same *seed*: time moves a millisecond with
     each call to AWS, by what is slept, and by the jumps of `run`, but not by itself.
     """
     with ExitStack() as stack:
@@ -241,6 +241,6 @@ class _Callers:
 
 
 def _most_at_once(deployment: Deployment) -> int:
-    """Count the pollers, one ring of a schedule for each function, and requests to each route."""
+    """Count the pollers, one scheduled invocation for each function, and requests to each route."""
     asked = sum(_ASKED_AT_ONCE * len(api.routes) for api in deployment.apis)
     return asked + sum(1 + sum(q.concurrency for q in f.queues) for f in deployment.functions)

@@ -187,7 +187,7 @@ def _translated(text: str, values: tuple[tuple[str, str], ...]) -> str:
 
 
 def _existing(stack: Stack, kind: str) -> list[str]:
-    """Name the resources of one type that exist."""
+    """Return the resources of one type that exist."""
     return [
         logical_id
         for logical_id, about in stack.plain["Resources"].items()
@@ -196,7 +196,7 @@ def _existing(stack: Stack, kind: str) -> list[str]:
 
 
 def _of(stack: Stack, kind: str) -> dict[str, Any]:
-    """Give the properties of the resources of one type that exist."""
+    """Return the properties of the resources of one type that exist."""
     return {logical_id: stack.properties(logical_id) for logical_id in _existing(stack, kind)}
 
 
@@ -226,7 +226,7 @@ def _serving(stack: Stack, custom_id: str, token: Any, *, folder: Path) -> Funct
 
 
 def _function(stack: Stack, logical_id: str, *, folder: Path) -> Function:
-    """Read a function without what rings it."""
+    """Read a function without what invokes it."""
     about = stack.properties(logical_id)
     layers = {
         stack.resolve({"Ref": layer_id}): folder / layer["Content"]["S3Key"]
@@ -279,7 +279,7 @@ def _queue(name: str, mapping: Mapping[str, Any]) -> QueueTrigger:
 
 
 def _schedules(stack: Stack) -> Mapping[str, list[ScheduleTrigger]]:
-    """Tell what is scheduled, by the ARN of the function that it rings."""
+    """Return what is scheduled, by the ARN of the function that it invokes."""
     functions = {
         stack.resolve({"Fn::GetAtt": [logical_id, "Arn"]})
         for logical_id in _existing(stack, _FUNCTION)
@@ -287,12 +287,12 @@ def _schedules(stack: Stack) -> Mapping[str, list[ScheduleTrigger]]:
     found: defaultdict[str, list[ScheduleTrigger]] = defaultdict(list)
     for logical_id, about in (_of(stack, _RULE) | _of(stack, _SCHEDULE)).items():
         targets = about.get("Targets") or [about["Target"]]
-        rung = [target for target in targets if target["Arn"] in functions]
+        invoked = [target for target in targets if target["Arn"] in functions]
         expression = about.get("ScheduleExpression")
-        if rung and expression is None:
+        if invoked and expression is None:
             raise TemplateError(f"{logical_id}: a rule's events reach queues only, not functions")
         if about.get("State", "ENABLED") == "ENABLED":
-            for target in rung:
+            for target in invoked:
                 found[target["Arn"]].append(
                     ScheduleTrigger(
                         arn=f"arn:aws:events:{REGION}:{ACCOUNT}:rule/{logical_id}",

@@ -1,4 +1,4 @@
-"""One virtual clock: whoever reads the time reads it here, and waiting costs nothing."""
+"""Virtual time: whoever asks for the time gets it, and waiting costs nothing."""
 
 from __future__ import annotations
 
@@ -60,13 +60,13 @@ class VirtualTime:
 
     def advance(self, seconds: float) -> None:
         if self._traveller is None:
-            raise RuntimeError("the clock has not been started")
+            raise RuntimeError("virtual time has not been started")
         if seconds > 0:
             # move_to() would restart the ticking and lose what other threads see in between.
             self._traveller.shift(float(seconds))
 
     @contextmanager
     def sleeping_jumps(self) -> Iterator[None]:
-        """Let time.sleep move this clock instead of waiting, for code that backs off in here."""
+        """Let time.sleep move virtual time instead of waiting, for code that backs off in here."""
         with replaced(time, "sleep", self.advance):
             yield

@@ -115,7 +115,7 @@ class World:
         """
         Drive the stack until *until* holds or *limit_s* virtual seconds have passed.
 
-        Returns whether it holds. Only here is anything delivered, and does the clock jump: when
+        Returns whether it holds. Only here is anything delivered, and does virtual time jump: when
         nothing can be received and no function runs. On return no function runs, but for what
         somebody asks an HTTP API meanwhile.
 
@@ -164,7 +164,7 @@ class World:
         **properties: Any,
     ) -> Physical:
         """
-        Have a custom resource created again, updated or deleted, as a later deployment does.
+        Create a custom resource again, update or delete it, as a later deployment does.
 
         *properties* take the place of those that it had; one that is None is left out. What
         refers to the resource learns nothing of it.

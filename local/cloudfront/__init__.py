@@ -2,7 +2,7 @@
 
 from local.cloudfront.account import InvalidationRecord, Lags, Quotas
 from local.cloudfront.core import CloudFront, DistributionView
-from local.cloudfront.refusals import Refusal
+from local.cloudfront.errors import ServiceError
 
 __all__ = [
     "CloudFront",
@@ -10,5 +10,5 @@ __all__ = [
     "InvalidationRecord",
     "Lags",
     "Quotas",
-    "Refusal",
+    "ServiceError",
 ]

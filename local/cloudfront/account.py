@@ -1,4 +1,4 @@
-"""What one account's CloudFront keeps: records, the clock that ages them, and their limits."""
+"""What one account's CloudFront keeps: records, the time that ages them, and their limits."""
 
 import heapq
 import string
@@ -128,7 +128,7 @@ class Account:
         heapq.heappush(self._changes, moment)
 
     def at_edges(self, record: Record) -> dict[str, Any]:
-        """Give what the edges have of a resource by now, to be read, not changed."""
+        """Return what the edges have of a resource by now, to be read, not changed."""
         now = self.now()
         rollout = record.rollout
         # What the edges have moved past is of no more use.

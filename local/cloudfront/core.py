@@ -9,25 +9,25 @@ from typing import Any
 from botocore.model import OperationNotFoundError
 
 from local.cloudfront import (
-    cachepolicies,
+    cache_policies,
     distributions,
     invalidations,
-    keygroups,
+    key_groups,
     model,
-    publickeys,
+    public_keys,
     resources,
-    responseheaders,
+    response_headers,
     tags,
 )
 from local.cloudfront.account import Account, InvalidationRecord, Lags, Quotas, Record
-from local.cloudfront.refusals import Refusal
+from local.cloudfront.errors import ServiceError
 
 ROWS = (
     distributions.DISTRIBUTION,
-    cachepolicies.CACHE_POLICY,
-    responseheaders.RESPONSE_HEADERS_POLICY,
-    publickeys.PUBLIC_KEY,
-    keygroups.KEY_GROUP,
+    cache_policies.CACHE_POLICY,
+    response_headers.RESPONSE_HEADERS_POLICY,
+    public_keys.PUBLIC_KEY,
+    key_groups.KEY_GROUP,
 )
 
 
@@ -61,15 +61,15 @@ class CloudFront:
         self._account = Account(
             now=now, random=random, lags=lags or Lags(), quotas=quotas or Quotas()
         )
-        self._operations = invalidations.OPERATIONS | tags.OPERATIONS | keygroups.OPERATIONS
+        self._operations = invalidations.OPERATIONS | tags.OPERATIONS | key_groups.OPERATIONS
         for row in ROWS:
             self._operations |= resources.operations(row)
         self._lock = threading.RLock()
-        cachepolicies.add_managed(self._account)
+        cache_policies.add_managed(self._account)
 
     @property
     def operations(self) -> frozenset[str]:
-        """Name what the stand-in can do; the rest of CloudFront it refuses by name."""
+        """Return the operations of the stand-in; it refuses the rest of CloudFront by name."""
         return frozenset(self._operations)
 
     def call(self, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
@@ -77,18 +77,18 @@ class CloudFront:
         Do what boto3's client would do, parameters and answer as it takes and gives them.
 
         Raises:
-            Refusal: CloudFront's error, or `NotImplemented` for what the stand-in lacks.
+            ServiceError: CloudFront's error, or `NotImplemented` for what the stand-in lacks.
         """
         act = self._operations.get(operation)
         if act is None:
             raise _unknown(operation)
         if wrong := model.complaints(parameters, operation):
-            raise Refusal("InvalidArgument", wrong)
+            raise ServiceError("InvalidArgument", wrong)
         with self._lock:
             return act(self._account, parameters)
 
     def next_change_at(self) -> float | None:
-        """Say when a status or an invalidation's effect changes next, if anything is under way."""
+        """Return when a status or an invalidation's effect changes next, if one does."""
         with self._lock:
             return self._account.next_change_at()
 
@@ -114,20 +114,20 @@ class CloudFront:
             return self._account.invalidations.get(distribution_id, [])[since:]
 
     def cache_policy(self, policy_id: str) -> dict[str, Any] | None:
-        """Give a cache policy's configuration, to be read, not changed."""
+        """Return a cache policy's configuration, to be read, not changed."""
         with self._lock:
             record = self._account.of("CachePolicy").get(policy_id)
             return record.config if record else None
 
     def response_headers_policy(self, policy_id: str) -> dict[str, Any] | None:
-        """Give a response headers policy's configuration, to be read, not changed."""
+        """Return a response headers policy's configuration, to be read, not changed."""
         with self._lock:
             record = self._account.of("ResponseHeadersPolicy").get(policy_id)
             return record.config if record else None
 
     def trusted_keys(self, key_group_id: str) -> Mapping[str, str]:
         """
-        Give the public keys of a key group as the edges have them, PEM by id.
+        Return the public keys of a key group as the edges have them, PEM by id.
 
         A group that was deleted has none.
         """
@@ -141,7 +141,7 @@ class CloudFront:
 
 
 def _rank(view: DistributionView, name: str) -> int:
-    """Say how well a distribution fits a name: 0 is not at all."""
+    """Return how well a distribution fits a name: 0 is not at all."""
     exact = 1 + len(name)
     best = 0
     for owned in (view.domain_name, *distributions.aliases(view.config)):
@@ -153,9 +153,9 @@ def _rank(view: DistributionView, name: str) -> int:
     return best
 
 
-def _unknown(operation: str) -> Refusal:
+def _unknown(operation: str) -> ServiceError:
     try:
         model.operation(operation)
     except OperationNotFoundError:
-        return Refusal("InvalidAction", f"CloudFront has no operation {operation}.")
-    return Refusal("NotImplemented", f"The stand-in does not know {operation}.", status=501)
+        return ServiceError("InvalidAction", f"CloudFront has no operation {operation}.")
+    return ServiceError("NotImplemented", f"The stand-in does not know {operation}.", status=501)

@@ -4,7 +4,7 @@ from typing import Any
 
 from local.cloudfront import resources
 from local.cloudfront.account import SMALL, Account, Record, copied
-from local.cloudfront.refusals import Refusal
+from local.cloudfront.errors import ServiceError
 from local.cloudfront.resources import Config, ResourceType
 
 # What a reader finds though the writer left it out.
@@ -47,7 +47,7 @@ _NOT_IN_SUMMARY = {
     "TenantConfig",
     "CacheTagConfig",
 }
-_LONGEST_ROOT_OBJECT = 255
+_MAX_ROOT_OBJECT_LENGTH = 255
 
 
 def behaviors(config: Config) -> list[Config]:
@@ -60,7 +60,7 @@ def aliases(config: Config) -> list[str]:
 
 
 def trusted_groups(config: Config) -> list[str]:
-    """Name each key group that a behavior trusts once."""
+    """Return each key group that a behavior trusts, once."""
     named = (b["TrustedKeyGroups"].get("Items", ()) for b in behaviors(config))
     return list(dict.fromkeys(group for groups in named for group in groups))
 
@@ -90,12 +90,12 @@ def _add_missing(config: Config, defaults: Config) -> None:
 
 def _check(account: Account, config: Config, record: Record | None) -> None:
     if record and config["CallerReference"] != record.config["CallerReference"]:
-        raise Refusal("IllegalUpdate", "The caller reference cannot be changed.")
+        raise ServiceError("IllegalUpdate", "The caller reference cannot be changed.")
     if record and config["Staging"] != record.config["Staging"]:
-        raise Refusal("IllegalUpdate", "Staging cannot be changed.")
+        raise ServiceError("IllegalUpdate", "Staging cannot be changed.")
     root = config["DefaultRootObject"]
-    if root.startswith("/") or len(root) > _LONGEST_ROOT_OBJECT:
-        raise Refusal("InvalidDefaultRootObject", "The default root object is not valid.")
+    if root.startswith("/") or len(root) > _MAX_ROOT_OBJECT_LENGTH:
+        raise ServiceError("InvalidDefaultRootObject", "The default root object is not valid.")
     _check_limits(account, config)
     _check_aliases(account, config, record)
     origins = {origin["Id"] for origin in config["Origins"]["Items"]}
@@ -113,14 +113,14 @@ def _check_limits(account: Account, config: Config) -> None:
     )
     for member, limit, code in limits:
         if config[member]["Quantity"] > limit:
-            raise Refusal(code, f"{member} may have at most {limit} items.")
+            raise ServiceError(code, f"{member} may have at most {limit} items.")
 
 
 def _check_aliases(account: Account, config: Config, record: Record | None) -> None:
     wanted = set(aliases(config))
     for other in account.of("Distribution").values():
         if other is not record and wanted & set(aliases(other.config)):
-            raise Refusal(
+            raise ServiceError(
                 "CNAMEAlreadyExists",
                 "One or more of the CNAMEs you provided are already associated with "
                 "a different resource.",
@@ -129,24 +129,26 @@ def _check_aliases(account: Account, config: Config, record: Record | None) -> N
 
 def _check_behavior(account: Account, behavior: Config, origins: set[str]) -> None:
     if behavior["TargetOriginId"] not in origins:
-        raise Refusal("NoSuchOrigin", "One or more of your origins or origin groups do not exist.")
+        raise ServiceError(
+            "NoSuchOrigin", "One or more of your origins or origin groups do not exist."
+        )
     policy = behavior.get("CachePolicyId")
     if policy and policy not in account.of("CachePolicy"):
-        raise Refusal("NoSuchCachePolicy", f"The cache policy {policy} does not exist.")
+        raise ServiceError("NoSuchCachePolicy", f"The cache policy {policy} does not exist.")
     if policy and "ForwardedValues" in behavior:
-        raise Refusal(
+        raise ServiceError(
             "InvalidArgument",
             "The parameter ForwardedValues cannot be used when a cache policy is associated "
             "to the cache behavior.",
         )
     if not policy and "ForwardedValues" not in behavior:
-        raise Refusal("InvalidArgument", "The parameter ForwardedValues is required.")
+        raise ServiceError("InvalidArgument", "The parameter ForwardedValues is required.")
     ttls = [behavior[name] for name in ("MinTTL", "DefaultTTL", "MaxTTL") if name in behavior]
     if ttls != sorted(ttls):
-        raise Refusal("InvalidTTLOrder", "The TTL order specified is not valid.")
+        raise ServiceError("InvalidTTLOrder", "The TTL order specified is not valid.")
     headers = behavior.get("ResponseHeadersPolicyId")
     if headers and headers not in account.of("ResponseHeadersPolicy"):
-        raise Refusal(
+        raise ServiceError(
             "NoSuchResponseHeadersPolicy", f"The response headers policy {headers} does not exist."
         )
     _check_trusted(account, behavior["TrustedKeyGroups"])
@@ -161,31 +163,35 @@ def _check_trusted(account: Account, trusted: Config) -> None:
     """
     groups = trusted.get("Items", [])
     if trusted["Enabled"] != bool(groups):
-        raise Refusal("InvalidArgument", "Enabled must say whether there are trusted key groups.")
+        raise ServiceError(
+            "InvalidArgument", "Enabled must say whether there are trusted key groups."
+        )
     if len(groups) > account.quotas.groups_per_behavior:
-        raise Refusal(
+        raise ServiceError(
             "TooManyKeyGroupsAssociatedToDistribution",
             f"A cache behavior may trust at most {account.quotas.groups_per_behavior} key groups.",
         )
     for group in groups:
         if group not in account.of("KeyGroup"):
-            raise Refusal("TrustedKeyGroupDoesNotExist", f"The key group {group} does not exist.")
+            raise ServiceError(
+                "TrustedKeyGroupDoesNotExist", f"The key group {group} does not exist."
+            )
 
 
 def _check_groups_have_room(account: Account, config: Config, record: Record | None) -> None:
     for group in trusted_groups(config):
         others = [other for other in trusting(account, group) if other is not record]
         if len(others) >= account.quotas.distributions_per_group:
-            raise Refusal(
+            raise ServiceError(
                 "TooManyDistributionsAssociatedToKeyGroup",
                 f"As many distributions as may be trust the key group {group}.",
             )
 
 
 def _check_delete(account: Account, record: Record) -> None:
-    # Disabled in the configuration alone is not enough: the edges must have heard of it.
+    # Disabled in the configuration alone is not enough: the edges must have it.
     if record.config["Enabled"] or resources.status(account, record) != "Deployed":
-        raise Refusal(
+        raise ServiceError(
             "DistributionNotDisabled",
             "The distribution you are trying to delete has not been disabled.",
         )
@@ -220,7 +226,7 @@ def _in_progress(account: Account, record: Record) -> int:
 
 def _active_key_groups(account: Account, record: Record) -> dict[str, Any]:
     """
-    Name the keys of all trusted groups as the account has them, before the edges do.
+    Return the keys of all trusted groups as the account has them, before the edges do.
 
     Whether CloudFront's own answer leads or follows its edges is not documented; nor whether a
     changed key group makes the status of a distribution InProgress: here it does not.
@@ -237,10 +243,10 @@ def _active_key_groups(account: Account, record: Record) -> dict[str, Any]:
 
 
 def _summarise(account: Account, record: Record) -> dict[str, Any]:
-    told = {name: value for name, value in record.config.items() if name not in _NOT_IN_SUMMARY}
+    members = {name: value for name, value in record.config.items() if name not in _NOT_IN_SUMMARY}
     return {
         "ConnectionMode": "direct",
-        **copied(told),
+        **copied(members),
         **record.traits,
         **resources.modified(record),
         "Id": record.id,

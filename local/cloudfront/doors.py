@@ -17,7 +17,7 @@ from moto.core.routing import get_service_router
 from moto.core.serialize import get_serializer_class
 from werkzeug.exceptions import NotFound
 
-from local.cloudfront.refusals import Refusal
+from local.cloudfront.errors import ServiceError
 
 # What the catch-all matches is of no interest: botocore's model says what a URL means.
 CATCH_ALL = "{0}/2020-05-31/(?P<cf_path>.+)$"
@@ -67,7 +67,7 @@ def attach(events: BaseEventHooks, core: Core) -> Callable[[], None]:
     """
     Let *core* answer the CloudFront clients of a session, or one client; undo by what is returned.
 
-    Give `boto3.Session.events` before the clients are made, or `client.meta.events`.
+    Pass `boto3.Session.events` before the clients are made, or `client.meta.events`.
     """
 
     def remember(
@@ -101,11 +101,11 @@ def _answer(core: Core, request: Request) -> Response:
             operation, in_path = get_service_router("cloudfront").match(request)
         except NotFound as exc:
             where = f"{request.method} {request.raw_path}"
-            raise Refusal("InvalidAction", f"No operation of CloudFront is {where}.") from exc
+            raise ServiceError("InvalidAction", f"No operation of CloudFront is {where}.") from exc
         parameters = _parsed(operation, request, in_path)
         result = core.call(operation.name, parameters)
-    except Refusal as refusal:
-        return refusal.status, {"Content-Type": "text/xml"}, _error_body(refusal)
+    except ServiceError as error:
+        return error.status, {"Content-Type": "text/xml"}, _error_body(error)
     serialized = get_serializer_class("cloudfront", _PROTOCOL)(operation).serialize(result)
     headers = {**serialized["headers"], "x-amzn-RequestId": _REQUEST_ID}
     return serialized["status_code"], headers, serialized["body"]
@@ -126,16 +126,16 @@ def _parsed(
             }
         )
     except (RequestParserError, ValueError) as exc:
-        raise Refusal("MalformedXML", "The XML you provided was not well-formed.") from exc
+        raise ServiceError("MalformedXML", "The XML you provided was not well-formed.") from exc
     return parameters
 
 
-def _error_body(refusal: Refusal) -> str:
-    sender = refusal.status < HTTPStatus.INTERNAL_SERVER_ERROR
+def _error_body(error: ServiceError) -> str:
+    sender = error.status < HTTPStatus.INTERNAL_SERVER_ERROR
     return (
         f'<?xml version="1.0"?>\n<ErrorResponse xmlns="{_NAMESPACE}"><Error>'
         f"<Type>{'Sender' if sender else 'Receiver'}</Type>"
-        f"<Code>{escape(refusal.code)}</Code><Message>{escape(refusal.message)}</Message>"
+        f"<Code>{escape(error.code)}</Code><Message>{escape(error.message)}</Message>"
         f"</Error><RequestId>{_REQUEST_ID}</RequestId></ErrorResponse>"
     )
 
@@ -146,14 +146,14 @@ def _call(
     try:
         answer = core.call(operation.name, parameters)
         status = int(operation.http.get("responseCode", HTTPStatus.OK))
-    except Refusal as refusal:
-        sender = refusal.status < HTTPStatus.INTERNAL_SERVER_ERROR
-        status = refusal.status
+    except ServiceError as error:
+        sender = error.status < HTTPStatus.INTERNAL_SERVER_ERROR
+        status = error.status
         answer = {
             "Error": {
                 "Type": "Sender" if sender else "Receiver",
-                "Code": refusal.code,
-                "Message": refusal.message,
+                "Code": error.code,
+                "Message": error.message,
             }
         }
     answer["ResponseMetadata"] = {

@@ -5,10 +5,10 @@ from typing import Any
 from local.cloudfront import model, paging
 from local.cloudfront.account import Account, InvalidationRecord, timestamp
 from local.cloudfront.distributions import DISTRIBUTION
-from local.cloudfront.refusals import Refusal
+from local.cloudfront.errors import ServiceError
 from local.cloudfront.resources import Operation, check_quantities, find
 
-LONGEST_ITEM = 4_000
+MAX_ITEM_LENGTH = 4_000
 _IN_USE = (
     "Your request contains a caller reference that was used for a previous invalidation batch "
     "for the same distribution."
@@ -30,7 +30,7 @@ def create(account: Account, sent: dict[str, Any]) -> dict[str, Any]:
     _check_items(account, items)
     earlier = account.references.get((distribution_id, reference))
     if earlier is not None and earlier.items != items:
-        raise Refusal("InvalidArgument", _IN_USE)
+        raise ServiceError("InvalidArgument", _IN_USE)
     record = earlier or _accept(account, distribution_id, reference, items)
     where = model.location("CreateInvalidation").replace("{DistributionId}", distribution_id)
     return {"Location": f"{where}/{record.id}", "Invalidation": _body(account, record)}
@@ -40,7 +40,7 @@ def get(account: Account, sent: dict[str, Any]) -> dict[str, Any]:
     distribution_id = _distribution(account, sent)
     record = account.batches.get(sent["Id"])
     if record is None or record.distribution_id != distribution_id:
-        raise Refusal("NoSuchInvalidation", "The specified invalidation does not exist.")
+        raise ServiceError("NoSuchInvalidation", "The specified invalidation does not exist.")
     return {"Invalidation": _body(account, record)}
 
 
@@ -74,19 +74,19 @@ def _distribution(account: Account, sent: dict[str, Any]) -> str:
     record = find(account, DISTRIBUTION, {"Id": sent["DistributionId"]})
     # A multi-tenant distribution serves nobody itself, and so has nothing to invalidate.
     if record.config.get("ConnectionMode") == "tenant-only":
-        raise Refusal(DISTRIBUTION.missing, DISTRIBUTION.message)
+        raise ServiceError(DISTRIBUTION.missing, DISTRIBUTION.message)
     return record.id
 
 
 def _check_items(account: Account, items: tuple[str, ...]) -> None:
     if not items:
-        raise Refusal("InvalidArgument", "Your request contains no invalidation paths.")
+        raise ServiceError("InvalidArgument", "Your request contains no invalidation paths.")
     if len(items) > account.quotas.items_per_request:
-        raise Refusal("BatchTooLarge", "Your request contains too many invalidation paths.")
+        raise ServiceError("BatchTooLarge", "Your request contains too many invalidation paths.")
     for item in items:
         # '#' opens a cache tag. A '*' may stand anywhere; only at the end is it a wildcard.
-        if not item.startswith(("/", "#")) or len(item) > LONGEST_ITEM:
-            raise Refusal(
+        if not item.startswith(("/", "#")) or len(item) > MAX_ITEM_LENGTH:
+            raise ServiceError(
                 "InvalidArgument",
                 "Your request contains one or more invalid invalidation paths.",
             )
@@ -127,13 +127,13 @@ def _check_quotas(account: Account, paths: int, wildcards: int) -> None:
     wildcards_running = sum(record.wildcards for record in running)
     paths_running = sum(len(record.items) for record in running) - wildcards_running
     if wildcards and wildcards_running + wildcards > account.quotas.wildcards_in_progress:
-        raise Refusal(
+        raise ServiceError(
             "TooManyInvalidationsInProgress",
             "Processing your request will cause you to exceed the maximum number of "
             "in-progress wildcard invalidations.",
         )
     if paths and paths_running + paths > account.quotas.items_in_progress:
-        raise Refusal(
+        raise ServiceError(
             "TooManyInvalidationsInProgress",
             "Processing your request will cause you to exceed the maximum number of "
             "in-progress invalidations.",

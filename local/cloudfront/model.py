@@ -23,13 +23,13 @@ def operation(name: str) -> OperationModel:
 
 @cache
 def status_of(code: str) -> int:
-    """Say with which HTTP status CloudFront answers an error code."""
+    """Return with which HTTP status CloudFront answers an error code."""
     shapes = {shape.name: shape for shape in service().error_shapes}
     return int(shapes[code].metadata["error"]["httpStatusCode"]) if code in shapes else BAD_REQUEST
 
 
 def complaints(parameters: dict[str, Any], operation_name: str) -> str:
-    """Say what the model finds wrong with *parameters*; nothing is the empty string."""
+    """Return what the model finds wrong with *parameters*, or an empty string."""
     shape = operation(operation_name).input_shape
     if shape is None:
         return ""
@@ -38,7 +38,7 @@ def complaints(parameters: dict[str, Any], operation_name: str) -> str:
 
 @cache
 def page_members(list_operation: str) -> tuple[str, frozenset[str]]:
-    """Name the container in a list operation's answer, and the members that it may have."""
+    """Return the container in a list operation's answer, and the members that it may have."""
     output = operation(list_operation).output_shape
     if not isinstance(output, StructureShape):
         raise TypeError(list_operation)
@@ -51,6 +51,6 @@ def page_members(list_operation: str) -> tuple[str, frozenset[str]]:
 
 @cache
 def location(create_operation: str) -> str:
-    """Say under which URL, less the placeholders, the operation makes things."""
+    """Return under which URL, less the placeholders, the operation makes things."""
     uri = operation(create_operation).http["requestUri"].partition("?")[0]
     return f"https://cloudfront.amazonaws.com{uri}"

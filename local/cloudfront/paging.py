@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from local.cloudfront import model
-from local.cloudfront.refusals import Refusal
+from local.cloudfront.errors import ServiceError
 
 # What CloudFront gives when MaxItems is absent; the stand-in never gives more at once.
 PAGE = 100
@@ -34,7 +34,7 @@ def page(
     size = _size(parameters.get("MaxItems"))
     marker = parameters.get("Marker", "")
     if marker and marked is None:
-        raise Refusal("InvalidArgument", "The marker is not valid.")
+        raise ServiceError("InvalidArgument", "The marker is not valid.")
     rest = entries if marked is None else [entry for entry in entries if place(entry) > marked]
     shown, truncated = rest[:size], len(rest) > size
 
@@ -59,5 +59,5 @@ def _size(wanted: str | int | None) -> int:
     except ValueError:
         size = 0
     if size < 1:
-        raise Refusal("InvalidArgument", "MaxItems must be a positive number.")
+        raise ServiceError("InvalidArgument", "MaxItems must be a positive number.")
     return min(size, PAGE)

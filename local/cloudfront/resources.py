@@ -6,7 +6,7 @@ from typing import Any
 
 from local.cloudfront import model, paging
 from local.cloudfront.account import Account, Lags, Record, copied, timestamp
-from local.cloudfront.refusals import Refusal
+from local.cloudfront.errors import ServiceError
 
 Config = dict[str, Any]
 Operation = Callable[[Account, dict[str, Any]], dict[str, Any]]
@@ -19,7 +19,7 @@ class ResourceType:
 
     Attributes:
         missing, duplicate, too_many:
-            The codes of the refusals.
+            The codes of the error responses.
         limit:
             How many an account may have.
         once:
@@ -72,7 +72,7 @@ class ResourceType:
 
 
 def operations(row: ResourceType) -> dict[str, Operation]:
-    """Give the operations that *row* describes, by their names."""
+    """Return the operations that *row* describes, by their names."""
     return {
         f"Create{row.noun}": lambda account, sent: create(account, row, sent[row.config]),
         f"Get{row.noun}": lambda account, sent: answer(account, row, find(account, row, sent)),
@@ -88,9 +88,9 @@ def create(account: Account, row: ResourceType, config: Config) -> dict[str, Any
     records = account.of(row.noun)
     once = row.once(config)
     if any(row.once(record.config) == once for record in records.values()):
-        raise Refusal(row.duplicate, f"{once!r} belongs to another {row.noun}.")
+        raise ServiceError(row.duplicate, f"{once!r} belongs to another {row.noun}.")
     if sum(not record.managed for record in records.values()) >= row.limit(account):
-        raise Refusal(row.too_many, "The account has as many as it may have.")
+        raise ServiceError(row.too_many, "The account has as many as it may have.")
     check_quantities(config)
     row.check(account, config, None)
     record = keep(account, row, config)
@@ -127,7 +127,7 @@ def keep(
 def find(account: Account, row: ResourceType, sent: dict[str, Any]) -> Record:
     record = account.of(row.noun).get(sent["Id"])
     if record is None:
-        raise Refusal(row.missing, row.message)
+        raise ServiceError(row.missing, row.message)
     return record
 
 
@@ -148,7 +148,7 @@ def check_quantities(value: object) -> None:
     """CloudFront's lists say how long they are, and must be right about it."""
     if isinstance(value, dict):
         if "Quantity" in value and value["Quantity"] != len(value.get("Items", ())):
-            raise Refusal(
+            raise ServiceError(
                 "InconsistentQuantities", "The value of Quantity and the size of Items don't match."
             )
         members: Iterable[object] = value.values()
@@ -167,7 +167,7 @@ def _get_config(row: ResourceType, record: Record) -> dict[str, Any]:
 def _update(account: Account, row: ResourceType, sent: dict[str, Any]) -> dict[str, Any]:
     record = find(account, row, sent)
     if record.managed:
-        raise Refusal("IllegalUpdate", f"A managed {row.noun} cannot be changed.")
+        raise ServiceError("IllegalUpdate", f"A managed {row.noun} cannot be changed.")
     _check_if_match(record, sent.get("IfMatch"))
     config = row.fill(sent[row.config])
     check_quantities(config)
@@ -176,7 +176,7 @@ def _update(account: Account, row: ResourceType, sent: dict[str, Any]) -> dict[s
     once = row.once(config)
     others = (other for other in account.of(row.noun).values() if other is not record)
     if any(row.once(other.config) == once for other in others):
-        raise Refusal(row.duplicate, f"{once!r} belongs to another {row.noun}.")
+        raise ServiceError(row.duplicate, f"{once!r} belongs to another {row.noun}.")
     record.config = config
     record.former_etags.add(record.etag)
     record.etag = _new_etag(account)
@@ -188,7 +188,7 @@ def _update(account: Account, row: ResourceType, sent: dict[str, Any]) -> dict[s
 def _delete(account: Account, row: ResourceType, sent: dict[str, Any]) -> dict[str, Any]:
     record = find(account, row, sent)
     if record.managed:
-        raise Refusal("IllegalDelete", f"A managed {row.noun} cannot be deleted.")
+        raise ServiceError("IllegalDelete", f"A managed {row.noun} cannot be deleted.")
     _check_if_match(record, sent.get("IfMatch"))
     row.check_delete(account, record)
     del account.of(row.noun)[record.id]
@@ -212,12 +212,12 @@ def _check_if_match(record: Record, if_match: str | None) -> None:
     if if_match == record.etag:
         return
     if if_match in record.former_etags:
-        raise Refusal(
+        raise ServiceError(
             "PreconditionFailed",
             "The request failed because it didn't meet the preconditions in one or more "
             "request-header fields.",
         )
-    raise Refusal(
+    raise ServiceError(
         "InvalidIfMatchVersion",
         "The If-Match version is missing or not valid for the resource.",
     )

@@ -5,7 +5,7 @@ from typing import Any
 from local.cloudfront import resources
 from local.cloudfront.account import Account, Record
 from local.cloudfront.distributions import DISTRIBUTION
-from local.cloudfront.refusals import Refusal
+from local.cloudfront.errors import ServiceError
 from local.cloudfront.resources import Operation
 
 
@@ -14,7 +14,7 @@ def _resource(account: Account, sent: dict[str, Any]) -> Record:
         for record in records.values():
             if record.traits.get("ARN") == sent["Resource"]:
                 return record
-    raise Refusal("NoSuchResource", "A resource that was specified is not valid.")
+    raise ServiceError("NoSuchResource", "A resource that was specified is not valid.")
 
 
 def _tag(account: Account, sent: dict[str, Any]) -> dict[str, Any]:

@@ -22,7 +22,7 @@ class NoBrowserError(Exception):
 
 def find() -> str:
     """
-    Say where Chromium is.
+    Return where Chromium is.
 
     Raises:
         NoBrowserError: It is nowhere, or playwright, which drives it.
@@ -57,7 +57,7 @@ def chromium(world: World) -> Iterator[Browser]:
 
 
 def flags(world: World) -> list[str]:
-    """Give the options with which a Chromium with a profile of its own finds the stack's hosts."""
+    """Return the options with which a Chromium with its own profile finds the stack's hosts."""
     return [
         f"--host-resolver-rules=MAP * {world.edge_url.removeprefix('http://')}",
         f"--ignore-certificate-errors-spki-list={world.edge_pin}",

@@ -19,37 +19,37 @@ class Claims:
 
     def check(self, claim_id: str, sentence: str, *, against: dict[str, bool]) -> None:
         """
-        Claim *sentence*, which holds if everything that was looked at is true.
+        Claim *sentence*, which holds if every expectation does.
 
         Args:
-            against: What was looked at, each with what was found.
+            against: Expectations, each with whether it holds.
         """
-        missed = [look for look, found in against.items() if not found]
+        missed = [expectation for expectation, holds in against.items() if not holds]
         self.results[claim_id] = "broke" if missed or not against else "held"
         self.narrator.line(
             f"{'BROKE' if missed or not against else 'held '} {claim_id}  {sentence}"
         )
-        for look in missed:
-            self.narrator.line(f"        not so: {look}")
+        for expectation in missed:
+            self.narrator.line(f"        not so: {expectation}")
 
     def skip(self, claim_id: str, why: str) -> None:
-        """Say that a claim cannot be looked at here."""
+        """Print that a claim cannot be checked here, and why."""
         self.results[claim_id] = "skipped"
         self.narrator.line(f"skip  {claim_id}  {why}")
 
     @property
     def broken(self) -> list[str]:
-        """Name the claims that broke."""
+        """Return the ids of the claims that broke."""
         return [claim_id for claim_id, result in self.results.items() if result == "broke"]
 
     def summary(self) -> str:
         """
-        Say how many held.
+        Return how many held, in a sentence.
 
         >>> Claims(Narrator.silent(), {"a": "held", "b": "broke"}).summary()
         'demo: 1 of 2 claims held'
         """
         results = list(self.results.values())
         skipped = results.count("skipped")
-        told = f"demo: {results.count('held')} of {len(results) - skipped} claims held"
-        return f"{told}, {skipped} skipped" if skipped else told
+        counts = f"demo: {results.count('held')} of {len(results) - skipped} claims held"
+        return f"{counts}, {skipped} skipped" if skipped else counts

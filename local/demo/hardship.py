@@ -65,7 +65,7 @@ def play(cloud: Cloud, _files: dict[str, bytes], narrator: Narrator, claims: Cla
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A distribution, somebody who looks at it, and who tells of it."""
+    """A distribution, a viewer, and a narrator."""
 
     cloud: Cloud
     viewer: Viewer
@@ -78,7 +78,7 @@ class Stage:
         self.duplicates()
         self.poison()
         self.throttled()
-        self.lost_clock()
+        self.lost_timer()
         self.expired()
 
     def nasty_keys(self) -> None:
@@ -161,7 +161,7 @@ class Stage:
         sent = self._settle()
         world.delivery = Delivery()
         paths = [path_of(key) for key in keys]
-        items = [item for one in self.cloud.invalidations() for item in one.items]
+        items = [item for invalidation in self.cloud.invalidations() for item in invalidation.items]
         self.narrator.say(
             f"Half of {len(keys)} events came twice, up to 5 minutes late and out of order."
         )
@@ -186,10 +186,10 @@ class Stage:
             MessageAttributeNames=["reason"],
         ).get("Messages", [])
         reasons = [letter["MessageAttributes"]["reason"]["StringValue"] for letter in letters]
-        self.narrator.say(f"A message that nobody can read is set aside: {'; '.join(reasons)}")
+        self.narrator.say(f"A message that nobody can read is dead-lettered: {'; '.join(reasons)}")
         self.claims.check(
-            "poison-quarantined",
-            "What cannot be read lies in the dead-letter queue with the reason; the rest went on.",
+            "poison-dead-lettered",
+            "What cannot be read is in the dead-letter queue with the reason; the rest went on.",
             against={
                 "it is there": [letter["Body"] for letter in letters] == [poison],
                 "it says why": all("no S3 event" in reason for reason in reasons),
@@ -202,13 +202,13 @@ class Stage:
 
     def throttled(self) -> None:
         world = self.cloud.world
-        refusals = 12
+        rejected_count = 12
         seen = sum(call.operation == "CreateInvalidation" for call in world.faults.calls)
         rule = Rule(
             does=Does.THROTTLE,
             operation="CreateInvalidation",
             nth=seen + 1,
-            times=refusals,
+            times=rejected_count,
         )
         world.faults.rules.append(rule)
         began = world.virtual_time.now()
@@ -217,36 +217,38 @@ class Stage:
         world.faults.rules.remove(rule)
         took_min = (world.virtual_time.now() - began) / 60
         self.narrator.say(
-            f"CloudFront refused {refusals} calls in a row; it took {took_min:.0f} minutes, and "
-            "nobody waited in a Lambda."
+            f"CloudFront throttled {rejected_count} calls in a row; it took {took_min:.0f} minutes,"
+            " and no function ran while waiting."
         )
         self.claims.check(
             "throttle-survived",
-            "However long CloudFront refuses, an upload is invalidated in the end.",
+            "However long CloudFront throttles, an upload is invalidated in the end.",
             against={"/throttled.txt was sent": outside.covered(sent, "/throttled.txt")},
         )
 
-    def lost_clock(self) -> None:
+    def lost_timer(self) -> None:
         world = self.cloud.world
-        known = len(world.invocations)
+        invocation_count = len(world.invocations)
         self._upload(["lost.txt"], b"first")
         world.run(
             until=lambda: any(
-                one.function == "collect_changes" for one in world.invocations[known:]
+                invocation.function == "collect_changes"
+                for invocation in world.invocations[invocation_count:]
             ),
             limit_s=_LONG_S,
         )
         world.client("sqs").purge_queue(QueueUrl=world.outputs["FlushTimersUrl"])
         before = len(self.cloud.invalidations())
-        with self.narrator.busy("The sweep comes"):
+        with self.narrator.busy("The sweep runs"):
             world.run(until=lambda: len(self.cloud.invalidations()) > before, limit_s=_LONG_S)
         self._settle()
         self.narrator.say(
-            "The queue of clocks was emptied; the sweep found the row and rang again."
+            "The queue of flush timers was emptied; the sweep found the row and scheduled a new "
+            "timer."
         )
         self.claims.check(
-            "lost-clock-rung-again",
-            "A change whose clock is lost is found and invalidated.",
+            "lost-timer-rescheduled",
+            "A change whose timer is lost is found and invalidated.",
             against={
                 "/lost.txt was sent": outside.covered(
                     self.cloud.invalidations()[before:], "/lost.txt"
@@ -276,7 +278,7 @@ class Stage:
             self.cloud.put(key, body, content_type="text/plain")
 
     def _settle(self) -> list[Invalidation]:
-        """Let the suite do its work, and tell what CloudFront was asked for meanwhile."""
+        """Let the suite do its work; return the invalidations that it asked for."""
         before = len(self.cloud.invalidations())
         with self.narrator.busy("The suite reacts"):
             self.cloud.world.settle(limit_s=_LONG_S)
@@ -291,7 +293,7 @@ class Stage:
 
 
 def _urls_of(key: str) -> set[str]:
-    """Tell what browsers send for *key*: from a link, and from a script that encodes segments."""
+    """Return what browsers request for *key*, from links and from scripts that encode segments."""
     # What ends a path or begins an escape must be written so; all else a link may have raw. Only a
     # raw backslash would be taken for a slash.
     link = key.replace("%", "%25").replace("#", "%23").replace("?", "%3F").replace("\\", "%5C")

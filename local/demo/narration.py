@@ -15,14 +15,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Narrator:
-    """Speak to *console*; *now* is the virtual clock."""
+    """Print to *console*; *now* returns the virtual time."""
 
     console: Console
     now: Callable[[], float]
 
     @classmethod
     def silent(cls) -> "Narrator":
-        """Speak to nobody."""
+        """Return a narrator that nobody hears."""
         return cls(Console(file=StringIO()), lambda: 0.0)
 
     def line(self, text: str = "") -> None:

@@ -27,7 +27,7 @@ class Invalidation:
 
     def covers(self, path: str) -> bool:
         """
-        Tell whether an item names *path*, or a wildcard starts it, however either is encoded.
+        Return whether an item names *path*, or a wildcard starts it, however either is encoded.
 
         >>> Invalidation("I1", "Completed", 0, ("/css/*", "/a")).covers("/css/site.css")
         True
@@ -40,25 +40,25 @@ class Invalidation:
 
 
 def covered(sent: Iterable[Invalidation], path: str) -> bool:
-    """Tell whether any invalidation of *sent* takes *path*."""
-    return any(one.covers(path) for one in sent)
+    """Return whether any invalidation of *sent* takes *path*."""
+    return any(invalidation.covers(path) for invalidation in sent)
 
 
 def item_count(sent: Iterable[Invalidation]) -> int:
-    """Count what *sent* is billed as."""
-    return sum(len(one.items) for one in sent)
+    """Return how many items *sent* is billed as."""
+    return sum(len(invalidation.items) for invalidation in sent)
 
 
 @dataclass(frozen=True, slots=True)
 class Cloud:
-    """A bucket behind a distribution, and an ear on the event bus."""
+    """A bucket behind a distribution, and a queue that gets the suite's events."""
 
     world: World
     bucket: str
     distribution_id: str
     domain_name: str
-    ear_url: str
-    heard: list[dict[str, Any]] = field(default_factory=list)
+    announcements_url: str
+    received: list[dict[str, Any]] = field(default_factory=list)
 
     def put(self, key: str, body: bytes, *, content_type: str) -> None:
         """Upload one object."""
@@ -90,26 +90,28 @@ class Cloud:
         return Invalidation(found["Id"], found["Status"], created_at, items)
 
     def announcements(self) -> list[dict[str, Any]]:
-        """Listen: return every event of the suite that the event bus has delivered so far."""
+        """Return every event of the suite that the event bus has delivered so far."""
         sqs = self.world.client("sqs")
-        while messages := sqs.receive_message(QueueUrl=self.ear_url, MaxNumberOfMessages=10).get(
-            "Messages"
-        ):
+        while messages := sqs.receive_message(
+            QueueUrl=self.announcements_url, MaxNumberOfMessages=10
+        ).get("Messages"):
             for message in messages:
-                self.heard.append(json.loads(message["Body"]))
-                sqs.delete_message(QueueUrl=self.ear_url, ReceiptHandle=message["ReceiptHandle"])
-        return self.heard
+                self.received.append(json.loads(message["Body"]))
+                sqs.delete_message(
+                    QueueUrl=self.announcements_url, ReceiptHandle=message["ReceiptHandle"]
+                )
+        return self.received
 
     def announced(self, invalidations: list[Invalidation]) -> bool:
-        """Tell whether the end of each of *invalidations* has been announced."""
-        ids = {told["detail"]["watch"].rpartition("/")[2] for told in self.announcements()}
+        """Return whether the end of each of *invalidations* has been announced."""
+        ids = {event["detail"]["watch"].rpartition("/")[2] for event in self.announcements()}
         return {invalidation.id for invalidation in invalidations} <= ids
 
 
 def distribute(
     world: World, *, bucket: str, origin_path: str = "", cache_policy_id: str = CACHING_OPTIMIZED
 ) -> dict[str, Any]:
-    """Put a distribution in front of *bucket*, and tell what CloudFront made."""
+    """Create a distribution in front of *bucket*; return what CloudFront made."""
     origin = {
         "Id": "site",
         "DomainName": f"{bucket}.s3.us-east-1.amazonaws.com",
@@ -152,7 +154,7 @@ def guard(world: World, *, bucket: str, host: str, key_group_id: str) -> dict[st
 
 
 def cache_policy_by_query(world: World) -> str:
-    """Make a cache policy that has all query strings in the cache key, and name it."""
+    """Create a cache policy that has all query strings in the cache key; return its id."""
     made: dict[str, Any] = world.client("cloudfront").create_cache_policy(
         CachePolicyConfig={
             "Name": "by-query-string",
@@ -169,7 +171,7 @@ def cache_policy_by_query(world: World) -> str:
 
 
 def build(world: World, *, bucket: str) -> Cloud:
-    """Make a bucket that tells EventBridge, a distribution in front of it, and an ear."""
+    """Create a bucket that notifies EventBridge, its distribution, and a queue for events."""
     s3 = world.client("s3")
     s3.create_bucket(Bucket=bucket)
     s3.put_bucket_notification_configuration(
@@ -177,10 +179,13 @@ def build(world: World, *, bucket: str) -> Cloud:
     )
     made = distribute(world, bucket=bucket)
     sqs, events = world.client("sqs"), world.client("events")
-    ear_url = sqs.create_queue(QueueName="ear")["QueueUrl"]
-    attributes = sqs.get_queue_attributes(QueueUrl=ear_url, AttributeNames=["QueueArn"])
-    events.put_rule(Name="ear", EventPattern=json.dumps({"source": ["cloudfront.autopilot"]}))
-    events.put_targets(
-        Rule="ear", Targets=[{"Id": "ear", "Arn": attributes["Attributes"]["QueueArn"]}]
+    announcements_url = sqs.create_queue(QueueName="announcements")["QueueUrl"]
+    attributes = sqs.get_queue_attributes(QueueUrl=announcements_url, AttributeNames=["QueueArn"])
+    events.put_rule(
+        Name="announcements", EventPattern=json.dumps({"source": ["cloudfront.autopilot"]})
     )
-    return Cloud(world, bucket, made["Id"], made["DomainName"], ear_url)
+    events.put_targets(
+        Rule="announcements",
+        Targets=[{"Id": "announcements", "Arn": attributes["Attributes"]["QueueArn"]}],
+    )
+    return Cloud(world, bucket, made["Id"], made["DomainName"], announcements_url)

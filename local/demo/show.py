@@ -25,45 +25,45 @@ _BUCKET = "site"
 
 def main() -> int:
     """Play the chapters; exit with 1 if a claim broke, with 2 if there was nothing to play."""
-    told = _arguments()
+    arguments = _arguments()
     # With --json, standard output is for machines alone.
-    console = Console(stderr=told.json, soft_wrap=True)
+    console = Console(stderr=arguments.json, soft_wrap=True)
     claims = Claims(Narrator(console, time.time))
     try:
-        if told.chapter not in ALONE:
-            _play(told, claims)
+        if arguments.chapter not in ALONE:
+            _play(arguments, claims)
         for name, play in ALONE.items():
-            if told.chapter in {None, name}:
+            if arguments.chapter in {None, name}:
                 claims.narrator.heading(name)
-                play(claims.narrator, claims, python=told.functions_python)
+                play(claims.narrator, claims, python=arguments.functions_python)
     except site.SiteError as exc:
         claims.narrator.line(f"demo: {exc}")
         return 2
     claims.narrator.line()
     claims.narrator.line(claims.summary())
-    if told.json:
+    if arguments.json:
         print(json.dumps({"claims": claims.results}))
     return 1 if claims.broken else 0
 
 
-def _play(told: argparse.Namespace, claims: Claims) -> None:
+def _play(arguments: argparse.Namespace, claims: Claims) -> None:
     narrator = claims.narrator
-    shown = site.read(told.site)
+    shown = site.read(arguments.site)
     began = time.monotonic()
     with embedded(
         TEMPLATE,
         parameters={"UploadBuckets": _BUCKET} | access.PARAMETERS,
-        python=told.functions_python,
+        python=arguments.functions_python,
         fetch=frontend.IDENTITY.document,
     ) as world:
         cloud = outside.build(world, bucket=_BUCKET)
         names = ", ".join(function.name for function in world.deployment.functions)
         if shown.left_out:
-            narrator.line(f"Only the first {len(shown.files)} files of {told.site} are used.")
+            narrator.line(f"Only the first {len(shown.files)} files of {arguments.site} are used.")
         took_s = time.monotonic() - began
         narrator.line(f"template.yaml is deployed here, in {took_s:.1f} s. Functions: {names}.")
         for name, play in CHAPTERS.items():
-            if told.chapter in {None, name}:
+            if arguments.chapter in {None, name}:
                 narrator.heading(name)
                 play(cloud, shown.files, narrator, claims)
 

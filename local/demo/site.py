@@ -5,7 +5,7 @@ from mimetypes import guess_type
 from pathlib import Path
 
 FEWEST_FILES = 4
-MOST_FILES = 1_000
+MAX_FILES = 1_000
 
 SHIPPED = Path(__file__).parents[1] / "site"
 
@@ -38,13 +38,13 @@ def read(folder: Path) -> Site:
     }
     if len(keys) < FEWEST_FILES:
         raise SiteError(f"{folder} has {len(keys)} files; the demo needs at least {FEWEST_FILES}")
-    taken = list(keys)[:MOST_FILES]
+    taken = list(keys)[:MAX_FILES]
     return Site({key: keys[key].read_bytes() for key in taken}, len(keys) - len(taken))
 
 
 def content_type(key: str) -> str:
     """
-    Tell the type that S3 shall serve *key* with.
+    Return the type that S3 shall serve *key* with.
 
     >>> content_type("a/b.css"), content_type("LICENSE")
     ('text/css', 'application/octet-stream')

@@ -49,11 +49,11 @@ class Edit:
 
     @property
     def gone(self) -> tuple[str, ...]:
-        """Name everything of which the edge has a copy that is no longer right."""
+        """Return every key of which the edge has an outdated copy."""
         return (*self.new, self.deleted)
 
     def is_old(self, key: str, seen: Seen) -> bool:
-        """Tell whether *seen* is what *key* was before."""
+        """Return whether *seen* is what *key* was before."""
         if key in self.before:
             return seen.body == self.before[key]
         return seen.status in _MISSING
@@ -61,7 +61,7 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A site in the cloud, somebody who looks at it, and who tells of it."""
+    """A site in the cloud, a viewer, and a narrator."""
 
     cloud: Cloud
     viewer: Viewer
@@ -73,8 +73,8 @@ class Stage:
         say(f"{len(files)} files are uploaded to the bucket {self.cloud.bucket!r}.")
         self._upload(files)
         sent = self._settle()
-        say(f"The suite asked CloudFront for {_told(sent)}")
-        self._look("Viewers come", files)
+        say(f"The suite asked CloudFront for {_listed(sent)}")
+        self._fetch("Viewers come", files)
         say(f"Viewers came: the edge now has copies of all {len(files)} files.")
 
     def change(self, edit: Edit) -> None:
@@ -84,26 +84,26 @@ class Stage:
         self.viewer.get(path_of(added))  # so that the edge remembers its absence
         self.narrator.line()
         say(f"Changed: {', '.join(changed)}. Added: {added}. Deleted: {edit.deleted}.")
-        known = len(cloud.invalidations())
+        earlier_count = len(cloud.invalidations())
         self._upload(edit.new)
         cloud.delete(edit.deleted)
 
         with self.narrator.busy("The suite reacts"):
             cloud.world.run(
-                until=lambda: len(cloud.invalidations()) > known, limit_s=_FIVE_MINUTES_S
+                until=lambda: len(cloud.invalidations()) > earlier_count, limit_s=_FIVE_MINUTES_S
             )
-        asked = cloud.invalidations()[known:]
-        say(f"The suite asked CloudFront for {_told(asked)}")
-        stale = self._look("Viewers come", edit.gone)
+        asked = cloud.invalidations()[earlier_count:]
+        say(f"The suite asked CloudFront for {_listed(asked)}")
+        stale = self._fetch("Viewers come", edit.gone)
         olds = sum(edit.is_old(key, seen) for key, seen in stale.items())
         say(f"It is {_statuses(asked)}: {olds} of {len(stale)} pages still come back old.")
 
         with self.narrator.busy("The suite watches"):
             cloud.world.run(until=lambda: cloud.announced(asked), limit_s=_FIVE_MINUTES_S)
-        done = cloud.invalidations()[known:]
-        say(f"It is {_statuses(done)}; the suite looked {self._looks(asked)}, and announced it.")
-        fresh = self._look("Viewers return", edit.gone)
-        kept = self._look("Viewers return", edit.untouched)
+        done = cloud.invalidations()[earlier_count:]
+        say(f"It is {_statuses(done)}; the suite polled it {self._polls(asked)}, and announced it.")
+        fresh = self._fetch("Viewers return", edit.gone)
+        kept = self._fetch("Viewers return", edit.untouched)
         self._settle()
         say(
             f"One event at a time: {_many(len(edit.gone), 'call')}. "
@@ -113,10 +113,12 @@ class Stage:
         self._check_items(edit, done)
         self.claims.check(
             "stale-before-fresh-after",
-            "Old copies came back while CloudFront was at it, and new ones once it was done.",
+            "Old copies came back while the invalidation was in progress, and new ones once it was "
+            "completed.",
             against={
-                "it was in progress": {one.status for one in asked} == {"InProgress"},
-                "it was completed": {one.status for one in done} == {"Completed"},
+                "it was in progress": {invalidation.status for invalidation in asked}
+                == {"InProgress"},
+                "it was completed": {invalidation.status for invalidation in done} == {"Completed"},
                 **{f"{key} was old": edit.is_old(key, stale[key]) for key in edit.new},
                 **{f"{key} is new": fresh[key].body == body for key, body in edit.new.items()},
             },
@@ -136,15 +138,15 @@ class Stage:
         say(f"{len(covers) + len(photos)} pictures in {_ALBUMS} albums are uploaded.")
         self._upload(dict.fromkeys([*covers, *photos], b"first"))
         self._settle()
-        self._look("Viewers come", [*covers, *photos])
-        known = len(cloud.invalidations())
+        self._fetch("Viewers come", [*covers, *photos])
+        earlier_count = len(cloud.invalidations())
         began = cloud.world.virtual_time.now()
         say(f"Viewers saw them all. Now {len(photos)} of them are replaced at once.")
         self._upload(dict.fromkeys(photos, b"second"))
         took_s = cloud.world.virtual_time.now() - began
         self._settle()
-        sent = cloud.invalidations()[known:]
-        say(f"The suite asked CloudFront for {_told(sent)}")
+        sent = cloud.invalidations()[earlier_count:]
+        say(f"The suite asked CloudFront for {_listed(sent)}")
         items = outside.item_count(sent)
         each, ours = len(photos) * outside.ITEM_PRICE_USD, items * outside.ITEM_PRICE_USD
         say(
@@ -153,8 +155,8 @@ class Stage:
             f"This way: {_many(len(sent), 'call')}, {_many(items, 'item')}, ${ours:.2f} "
             "(once the month's first 1,000 free items are used up)."
         )
-        seen = self._look("Viewers return", photos)
-        kept = self._look("Viewers return", covers)
+        seen = self._fetch("Viewers return", photos)
+        kept = self._fetch("Viewers return", covers)
         most = 2 + int(took_s // _MAX_WAIT_S)
         self.claims.check(
             "burst-coalesced",
@@ -162,9 +164,9 @@ class Stage:
             against={
                 f"{_many(len(sent), 'call')}, at most {most}": 1 <= len(sent) <= most,
                 "every replaced picture is new": all(
-                    one.body == b"second" for one in seen.values()
+                    response.body == b"second" for response in seen.values()
                 ),
-                "every cover stayed cached": all(one.from_cache for one in kept.values()),
+                "every cover stayed cached": all(response.from_cache for response in kept.values()),
             },
         )
 
@@ -191,21 +193,25 @@ class Stage:
         self.claims.check(
             "untouched-stay-cached",
             "What did not change never left the cache.",
-            against={f"{key} came from the cache": one.from_cache for key, one in kept.items()},
+            against={f"{key} came from the cache": seen.from_cache for key, seen in kept.items()},
         )
 
     def _check_announcements(self) -> None:
-        told = self.cloud.announcements()
-        ends = [one["detail"]["watch"].rpartition("/")[2] for one in told]
-        ended = [one.id for one in self.cloud.invalidations() if one.status == "Completed"]
+        announcements = self.cloud.announcements()
+        ends = [event["detail"]["watch"].rpartition("/")[2] for event in announcements]
+        ended = [
+            invalidation.id
+            for invalidation in self.cloud.invalidations()
+            if invalidation.status == "Completed"
+        ]
         self.claims.check(
             "watch-announced-once",
             "The end of each invalidation was announced once on the event bus.",
             against={
-                **{f"{one} was announced once": ends.count(one) == 1 for one in ended},
+                **{f"{id_} was announced once": ends.count(id_) == 1 for id_ in ended},
                 "nothing else was announced": sorted(ends) == sorted(ended),
                 "each as completed": all(
-                    one["detail-type"] == "Invalidation Completed" for one in told
+                    event["detail-type"] == "Invalidation Completed" for event in announcements
                 ),
             },
         )
@@ -219,22 +225,23 @@ class Stage:
             self.cloud.world.settle(limit_s=_FIVE_MINUTES_S)
         return self.cloud.invalidations()
 
-    def _look(self, doing: str, keys: Collection[str]) -> dict[str, Seen]:
+    def _fetch(self, doing: str, keys: Collection[str]) -> dict[str, Seen]:
         tracked = self.narrator.track(keys, doing=doing, count=len(keys))
         return {key: self.viewer.get(path_of(key)) for key in tracked}
 
-    def _looks(self, asked: list[Invalidation]) -> str:
-        began = min((one.created_at for one in asked), default=self.cloud.world.virtual_time.now())
+    def _polls(self, asked: list[Invalidation]) -> str:
+        now = self.cloud.world.virtual_time.now()
+        began = min((invalidation.created_at for invalidation in asked), default=now)
         after = [
-            f"{one.began_at - began:.0f} s"
-            for one in self.cloud.world.invocations
-            if one.function == "poll_watches" and one.began_at > began
+            f"{invocation.began_at - began:.0f} s"
+            for invocation in self.cloud.world.invocations
+            if invocation.function == "poll_watches" and invocation.began_at > began
         ]
         return f"{_many(len(after), 'time')} ({', '.join(after) or 'never'} after asking)"
 
 
-def _told(sent: list[Invalidation]) -> str:
-    items = [item for one in sent for item in one.items]
+def _listed(sent: list[Invalidation]) -> str:
+    items = [item for invalidation in sent for item in invalidation.items]
     more = f" … and {len(items) - 5} more" if len(items) > len(items[:5]) else ""
     return f"{_many(len(sent), 'invalidation')}: {' '.join(items[:5])}{more}"
 
@@ -244,4 +251,4 @@ def _many(count: int, noun: str) -> str:
 
 
 def _statuses(sent: list[Invalidation]) -> str:
-    return " and ".join(sorted({one.status for one in sent}))
+    return " and ".join(sorted({invalidation.status for invalidation in sent}))

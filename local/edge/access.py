@@ -118,7 +118,7 @@ def _cookies(headers: Mapping[str, str]) -> list[tuple[str, str]]:
 
 
 def _policy(signed: Mapping[str, str], asked: Asked) -> tuple[bytes, Policy]:
-    """Give the text that was signed, and what it means: a canned policy is not sent along."""
+    """Return the text that was signed, and what it means: a canned policy is not sent along."""
     if "Policy" in signed:
         text = _decoded(signed["Policy"])
         if text is None:

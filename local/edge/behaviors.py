@@ -2,8 +2,9 @@
 
 import re
 import string
-from functools import cache
 from typing import Any
+
+from local.edge.wildcards import matches
 
 UNRESERVED = frozenset(string.ascii_letters + string.digits + "-._~")
 _ENCODED = re.compile("%([0-9a-fA-F]{2})")
@@ -13,7 +14,7 @@ def choose(config: dict[str, Any], path: str) -> dict[str, Any]:
     """Take the first behavior whose pattern matches, in the order of the list, else the default."""
     normal = normalised(path)
     for behavior in config["CacheBehaviors"].get("Items", ()):
-        if _pattern(behavior["PathPattern"]).fullmatch(normal):
+        if _matches(behavior["PathPattern"], normal):
             return dict(behavior)
     return dict(config["DefaultCacheBehavior"])
 
@@ -45,9 +46,6 @@ def _decoded(found: re.Match[str]) -> str:
     return character if character in UNRESERVED else found[0].upper()
 
 
-@cache
-def _pattern(pattern: str) -> re.Pattern[str]:
-    """`*` is any number of characters, `?` exactly one; the leading slash may be left out."""
-    wildcards = {"*": ".*", "?": "."}
-    body = "".join(wildcards.get(letter) or re.escape(letter) for letter in pattern)
-    return re.compile(body if pattern.startswith(("/", "*")) else f"/{body}", re.DOTALL)
+def _matches(pattern: str, path: str) -> bool:
+    """Decide by characters; the leading slash of a pattern may be left out."""
+    return matches(pattern if pattern.startswith(("/", "*")) else f"/{pattern}", path)

@@ -38,9 +38,9 @@ class Choice:
 class Rules:
     """A cache policy, or the older settings of a behavior that mean the same."""
 
-    least_s: int
+    min_s: int
     default_s: int
-    most_s: int
+    max_s: int
     queries: Choice
     cookies: Choice
     headers: Choice
@@ -51,7 +51,7 @@ class Rules:
         return "&".join(pairs) if query else ""
 
     def variant(self, headers: Mapping[str, str]) -> tuple[str, ...]:
-        """Tell apart what one URL has several copies of: the headers and cookies in the key."""
+        """Return what distinguishes copies of one URL: the headers and cookies in the key."""
         named = (f"{name}: {headers[name]}" for name in sorted(headers) if self.headers.takes(name))
         return (*named, *sorted(self.cookies_in_key(headers)))
 
@@ -62,22 +62,22 @@ class Rules:
 
     def lifetime_s(self, headers: Mapping[str, str], *, now: float) -> int:
         """
-        Say for how long a copy is fresh, by the origin's headers between least and most.
+        Return for how long a copy is fresh, by the origin's headers between least and most.
 
         https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/Expiration.html
         """
         directives = dict(_directives(headers.get("cache-control", "")))
         if directives.keys() & {"no-cache", "no-store", "private"}:
-            return self.least_s
+            return self.min_s
         for name in ("s-maxage", "max-age"):
             if _SECONDS.fullmatch(directives.get(name, "")):
                 return self._bounded(int(directives[name]))
         if "expires" in headers:
             return self._bounded(_until(headers["expires"], now=now))
-        return max(self.default_s, self.least_s)
+        return max(self.default_s, self.min_s)
 
     def _bounded(self, seconds: int) -> int:
-        return max(self.least_s, min(seconds, self.most_s))
+        return max(self.min_s, min(seconds, self.max_s))
 
 
 def rules(behavior: dict[str, Any], policy: dict[str, Any] | None) -> Rules:
@@ -86,7 +86,7 @@ def rules(behavior: dict[str, Any], policy: dict[str, Any] | None) -> Rules:
 
 
 def error_lifetime_s(config: dict[str, Any], status: int) -> int:
-    """Say for how long an error is kept: 10 seconds, unless the distribution says otherwise."""
+    """Return for how long an error is kept: 10 seconds, unless the distribution says otherwise."""
     for custom in config["CustomErrorResponses"].get("Items", ()):
         if custom["ErrorCode"] == status:
             return int(custom.get("ErrorCachingMinTTL", ERROR_TTL_S))
@@ -119,9 +119,9 @@ def _from_behavior(behavior: dict[str, Any]) -> Rules:
     headers = [name.lower() for name in forwarded.get("Headers", {}).get("Items", ())]
     cookies = forwarded["Cookies"]
     return Rules(
-        least_s=behavior.get("MinTTL", 0),
+        min_s=behavior.get("MinTTL", 0),
         default_s=behavior.get("DefaultTTL", DAY_S),
-        most_s=behavior.get("MaxTTL", YEAR_S),
+        max_s=behavior.get("MaxTTL", YEAR_S),
         queries=queries,
         cookies=_choice(cookies, "Forward", "WhitelistedNames"),
         headers=Choice("all") if "*" in headers else Choice("whitelist", frozenset(headers)),

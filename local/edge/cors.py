@@ -14,7 +14,7 @@ def add(
     policy: dict[str, Any], method: str, asked: Mapping[str, str], answer: Mapping[str, str]
 ) -> dict[str, str]:
     """
-    Give an answer's headers with those of a response headers policy, for a request with an Origin.
+    Return an answer's headers and a response headers policy's, for a request with an Origin.
 
     For an origin that the policy does not name nothing is added, which is not documented. Nor is
     `Vary`: nothing is added to it.

@@ -18,6 +18,7 @@ from local.edge import access, behaviors, caching, cors, evictions, forwarding, 
 from local.edge.copies import Copies, Copy, Key
 from local.edge.origins import Origin, OriginResponse
 from local.edge.policies import Asked
+from local.edge.responses import EdgeResponse
 
 HIT = "Hit from cloudfront"
 MISS = "Miss from cloudfront"
@@ -39,16 +40,6 @@ class ControlPlane(Protocol):
     def cache_policy(self, policy_id: str) -> dict[str, Any] | None: ...
     def response_headers_policy(self, policy_id: str) -> dict[str, Any] | None: ...
     def trusted_keys(self, key_group_id: str) -> Mapping[str, str]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class EdgeResponse:
-    """Names of headers are in lower case; of Set-Cookie there may be many, in *cookies*."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-    cookies: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

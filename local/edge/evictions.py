@@ -77,12 +77,12 @@ def _upper_hex(item: str) -> str:
     return _ENCODED.sub(lambda found: found[0].upper(), item)
 
 
-MOST_TAGS = 50
-LONGEST_TAG = 256
+MAX_TAGS = 50
+MAX_TAG_LENGTH = 256
 
 
 def tags_of(header: str) -> frozenset[str]:
     """Read an origin's cache tags: of too many the first 50 count, and case does not."""
     found = [tag.strip().lower() for tag in header.split(",")]
-    good = [tag for tag in found if tag and len(tag) <= LONGEST_TAG]
-    return frozenset(good[:MOST_TAGS])
+    good = [tag for tag in found if tag and len(tag) <= MAX_TAG_LENGTH]
+    return frozenset(good[:MAX_TAGS])

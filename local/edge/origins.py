@@ -79,7 +79,7 @@ def request(
     body: bytes = b"",
 ) -> OriginRequest:
     """
-    Say what the origin of a behavior is asked for.
+    Return what the origin of a behavior is asked for.
 
     Raises:
         NotAKeyError: S3 would not take the path for a key.
@@ -98,7 +98,7 @@ def request(
 @cache
 def read(domain_name: str) -> tuple[Kind, str]:
     """
-    Tell what a domain name is, and which bucket it names.
+    Return what a domain name is, and which bucket it names.
 
     >>> read("my.site.s3.dualstack.eu-west-1.amazonaws.com")
     (<Kind.S3: 's3'>, 'my.site')
@@ -143,15 +143,15 @@ def s3_objects(client: "S3Client") -> Origin:
             status = error.response["ResponseMetadata"]["HTTPStatusCode"]
             said = error.response["Error"]
             return _error(status, said["Code"], said["Message"])
-        told = found["ResponseMetadata"]["HTTPHeaders"]
-        headers = {name: value for name, value in told.items() if _is_told(name)}
+        sent = found["ResponseMetadata"]["HTTPHeaders"]
+        headers = {name: value for name, value in sent.items() if _is_passed_on(name)}
         headers["accept-ranges"] = "bytes"
         return OriginResponse(200, headers, found["Body"].read())
 
     return answer
 
 
-_TOLD = {
+_PASSED_ON = {
     "cache-control",
     "content-disposition",
     "content-encoding",
@@ -163,8 +163,8 @@ _TOLD = {
 }
 
 
-def _is_told(header: str) -> bool:
-    return header in _TOLD or header.startswith("x-amz-meta-") or header == "x-amz-version-id"
+def _is_passed_on(header: str) -> bool:
+    return header in _PASSED_ON or header.startswith("x-amz-meta-") or header == "x-amz-version-id"
 
 
 def _error(status: int, code: str, message: str) -> OriginResponse:

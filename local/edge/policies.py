@@ -3,9 +3,10 @@
 import json
 import re
 from dataclasses import dataclass
-from functools import lru_cache
 from ipaddress import AddressValueError, IPv4Address, IPv4Network
 from typing import Any
+
+from local.edge import wildcards
 
 LATEST_S = 2**63 - 1
 
@@ -77,10 +78,10 @@ def read(text: bytes) -> Policy:
         MalformedPolicyError: It is something else.
     """
     try:
-        told = json.loads(text.decode(), object_pairs_hook=_each_once)
+        document = json.loads(text.decode(), object_pairs_hook=_each_once)
     except (ValueError, RecursionError) as exc:
         raise MalformedPolicyError("no JSON") from exc
-    match told:
+    match document:
         case {"Statement": [{"Condition": dict(condition), **others}], **more} if not more:
             return _policy(condition, others)
     raise MalformedPolicyError("not one statement with a condition")
@@ -107,31 +108,30 @@ def matches(resource: str, asked: Asked) -> bool:
     elif not resource.startswith("*"):
         return False
     domain, slash, tail = rest.partition("/")
-    if not (_like(protocol, asked.scheme) and _like(domain, asked.host)):
+    if not (wildcards.matches(protocol, asked.scheme) and wildcards.matches(domain, asked.host)):
         return False
     if not slash:
         return domain.endswith("*") or (asked.path == "/" and not asked.query)
+    return _is_path(f"/{tail}", asked) or _is_path_and_query(f"/{tail}", asked)
+
+
+def _is_path(pattern: str, asked: Asked) -> bool:
+    """Read *pattern* as a path; a `*` at its end stands for a query string, too."""
+    if asked.query and not pattern.endswith("*"):
+        return False
+    return wildcards.matches(pattern, asked.path)
+
+
+def _is_path_and_query(pattern: str, asked: Asked) -> bool:
+    """Read *pattern* with any one of its `?` as the beginning of the query string."""
+    pattern = wildcards.collapse(pattern)
+    paths = wildcards.matching_prefixes(pattern, asked.path)
+    queries = wildcards.matching_prefixes(pattern[::-1], asked.query[::-1])
     return any(
-        _like(f"/{path}", asked.path) and _like(query, asked.query)
-        for path, query in _readings(tail)
+        paths >> place & queries >> (len(pattern) - place - 1) & 1
+        for place, character in enumerate(pattern)
+        if character == "?"
     )
-
-
-def _readings(tail: str) -> list[tuple[str, str]]:
-    """Split a resource's end into path and query: there is none, or any ? may begin it."""
-    whole = tail, "*" if tail.endswith("*") else ""
-    places = (place for place, letter in enumerate(tail) if letter == "?")
-    return [whole, *((tail[:place], tail[place + 1 :]) for place in places)]
-
-
-@lru_cache(1_000)
-def _pattern(section: str) -> re.Pattern[str]:
-    wildcards = {"*": ".*", "?": "."}
-    return re.compile("".join(wildcards.get(c) or re.escape(c) for c in section), re.DOTALL)
-
-
-def _like(section: str, found: str) -> bool:
-    return _pattern(section).fullmatch(found) is not None
 
 
 def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -156,8 +156,8 @@ def _policy(condition: dict[Any, Any], others: dict[Any, Any]) -> Policy:
     )
 
 
-def _moment(told: object) -> int:
-    match told:
+def _moment(value: object) -> int:
+    match value:
         # Python takes True for the number 1.
         case {"AWS:EpochTime": int(moment), **more} if not (more or isinstance(moment, bool)):
             if 0 <= moment <= LATEST_S:
@@ -165,9 +165,9 @@ def _moment(told: object) -> int:
     raise MalformedPolicyError("a time must be a whole number of seconds")
 
 
-def _network(told: object) -> IPv4Network:
+def _network(value: object) -> IPv4Network:
     """Read one address or one range; IPv6 is not supported, and so malformed here."""
-    match told:
+    match value:
         case {"AWS:SourceIp": str(text), **more} if not more:
             try:
                 return IPv4Network(text, strict=False)

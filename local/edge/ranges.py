@@ -1,15 +1,11 @@
 """A part of what is there: a viewer's Range, cut out of the whole."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import replace
 from http import HTTPStatus
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from local.edge.edge import EdgeResponse
+from local.edge.responses import EdgeResponse
 
 _RANGE = re.compile(r"bytes=(?P<first>\d*)-(?P<last>\d*)")
 _UNSATISFIABLE = (
@@ -21,7 +17,7 @@ _UNSATISFIABLE = (
 
 def cut(answer: EdgeResponse, asked: Mapping[str, str]) -> EdgeResponse:
     """
-    Give the part that the request's headers *asked* for: 206, or 416 where there is no such part.
+    Return the part that the request's headers *asked* for: 206, or 416 where there is no such part.
 
     The whole stays whole for several ranges at once, for an If-Range that names something else
     than its ETag, and where the origin takes no ranges.
@@ -42,14 +38,14 @@ def cut(answer: EdgeResponse, asked: Mapping[str, str]) -> EdgeResponse:
     if first and last and int(last) < int(first):
         return answer
     if start >= end:
-        told = {"content-range": f"bytes */{size}", "content-type": "application/xml"}
-        return _with(answer, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, told, _UNSATISFIABLE)
-    told = {"content-range": f"bytes {start}-{end - 1}/{size}"}
-    return _with(answer, HTTPStatus.PARTIAL_CONTENT, told, answer.body[start:end])
+        added = {"content-range": f"bytes */{size}", "content-type": "application/xml"}
+        return _with(answer, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, added, _UNSATISFIABLE)
+    added = {"content-range": f"bytes {start}-{end - 1}/{size}"}
+    return _with(answer, HTTPStatus.PARTIAL_CONTENT, added, answer.body[start:end])
 
 
 def _with(
-    answer: EdgeResponse, status: HTTPStatus, told: Mapping[str, str], body: bytes
+    answer: EdgeResponse, status: HTTPStatus, added: Mapping[str, str], body: bytes
 ) -> EdgeResponse:
-    headers = {**answer.headers, **told, "content-length": str(len(body))}
+    headers = {**answer.headers, **added, "content-length": str(len(body))}
     return replace(answer, status=status.value, headers=headers, body=body)

@@ -55,7 +55,7 @@ class EdgeServer:
         return f"http://{self.address}"
 
     def url_of(self, name: str) -> str:
-        """Say where a browser finds the distribution with this domain name or alias."""
+        """Return where a browser finds the distribution with this domain name or alias."""
         return f"http://{name.partition('.')[0]}.localhost:{self.port}"
 
     def start(self) -> None:

@@ -13,14 +13,14 @@ from local.loopback import Headers
 
 
 def is_preflight(method: str, headers: Mapping[str, str]) -> bool:
-    """Tell a browser's question from other requests; the headers' names are in lower case."""
+    """Return whether a request is a browser's preflight; the headers' names are in lower case."""
     return (
         method == "OPTIONS" and "origin" in headers and "access-control-request-method" in headers
     )
 
 
 def preflight(cors: Cors, *, origin: str) -> Headers:
-    """Give the headers that answer a browser's question: none for an origin that is not allowed."""
+    """Return the headers that answer a preflight: none for an origin that is not allowed."""
     allowed = _allow(cors, origin)
     if not allowed:
         return ()

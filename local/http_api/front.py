@@ -53,7 +53,9 @@ class HttpApis:
         """
         request_id = base64.b64encode(self._random.randbytes(11)).decode()
         api = self._hosts.get(host.lower().partition(":")[0])
-        answer = self._answer(request, api, request_id) if api else _refusal(HTTPStatus.NOT_FOUND)
+        answer = (
+            self._answer(request, api, request_id) if api else _error_response(HTTPStatus.NOT_FOUND)
+        )
         return Response(
             status=answer.status,
             headers=(*answer.headers, ("apigw-requestid", request_id)),
@@ -71,14 +73,16 @@ class HttpApis:
         ):
             return Response(status=204, headers=cors.preflight(api.cors, origin=origin))
         if match is None:
-            return _refusal(HTTPStatus.NOT_FOUND)
+            return _error_response(HTTPStatus.NOT_FOUND)
         try:
             jwt = self._authorized(request, match.route)
         except tokens.UnauthorizedError as error:
-            return _refusal(HTTPStatus.UNAUTHORIZED, _challenge("invalid_token", error.reason))
+            return _error_response(
+                HTTPStatus.UNAUTHORIZED, _challenge("invalid_token", error.reason)
+            )
         except _ForbiddenError:
             needed = " ".join(match.route.scopes)
-            return _refusal(
+            return _error_response(
                 HTTPStatus.FORBIDDEN,
                 _challenge("insufficient_scope", "the token lacks a scope", scope=needed),
             )
@@ -99,7 +103,7 @@ class HttpApis:
         )
 
     def _authorized(self, request: Request, route: HttpRoute) -> dict[str, Any] | None:
-        """Give what a function is told of the token; None where the route asks for none."""
+        """Return what a function gets of the token; None where the route asks for none."""
         if route.authorizer is None:
             return None
         token = _identity(request, route.authorizer.identity_source)
@@ -122,20 +126,20 @@ class HttpApis:
         finally:
             self._in_flight.discard(future)
         if late:
-            return _refusal(HTTPStatus.SERVICE_UNAVAILABLE)
+            return _error_response(HTTPStatus.SERVICE_UNAVAILABLE)
         if outcome.error is not None:
-            return _refusal(HTTPStatus.INTERNAL_SERVER_ERROR)
+            return _error_response(HTTPStatus.INTERNAL_SERVER_ERROR)
         try:
             return payload.response(outcome.answer)
         except payload.AnswerError:
-            return _refusal(HTTPStatus.INTERNAL_SERVER_ERROR)
+            return _error_response(HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
-def _refusal(status: HTTPStatus, *headers: tuple[str, str]) -> Response:
+def _error_response(status: HTTPStatus, *headers: tuple[str, str]) -> Response:
     """
-    Say no as API Gateway does.
+    Return an error as API Gateway does.
 
-    >>> _refusal(HTTPStatus.NOT_FOUND).body
+    >>> _error_response(HTTPStatus.NOT_FOUND).body
     b'{"message":"Not Found"}'
     """
     body = json.dumps({"message": status.phrase}, separators=(",", ":"))
@@ -170,7 +174,7 @@ def _identity(request: Request, source: str) -> str:
 
 def _challenge(error: str, reason: str, *, scope: str = "") -> tuple[str, str]:
     """
-    Say what was wrong with a token; where there was none, only that one is needed.
+    Return what was wrong with a token; where there was none, only that one is needed.
 
     >>> _challenge("invalid_token", "the token has expired")[1]
     'Bearer scope="" error="invalid_token" error_description="the token has expired"'

@@ -65,5 +65,5 @@ def _match(template: str, path: str) -> dict[str, str] | None:
 
 
 def _vagueness(template: str) -> list[int]:
-    """Tell for each part of a path whether it is a word, a variable or a greedy one."""
+    """Return for each part of a path whether it is a word, a variable or a greedy one."""
     return [part.startswith("{") + part.endswith("+}") for part in template.split("/")]

@@ -42,7 +42,7 @@ class Issuers:
 
     def keys(self, issuer: str) -> Mapping[str, Any]:
         """
-        Give the issuer's key set.
+        Return the issuer's key set.
 
         Raises:
             UnauthorizedError: The issuer does not publish one.
@@ -60,7 +60,7 @@ class Issuers:
 
 def verified(token: str, authorizer: Authorizer, *, issuers: Issuers, now: float) -> Claims:
     """
-    Give the claims of *token*.
+    Return the claims of *token*.
 
     Raises:
         UnauthorizedError: It is none that *authorizer* takes at *now*.

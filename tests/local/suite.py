@@ -36,7 +36,7 @@ def running(**how):
         upload(cloud, "stays.html")
         world.settle()
         cloud.announcements()
-        cloud.heard.clear()
+        cloud.received.clear()
         world.faults.restart()
         yield cloud
 

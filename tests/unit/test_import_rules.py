@@ -110,6 +110,8 @@ class TestRules:
             ("opinions", LOCAL, "from cdn import paths"),
             ("opinions", LOCAL, "import functions.sweep.app"),
             ("opinions", LOCAL, "from commands import account"),
+            ("circles", "local/edge/responses.py", "from local.edge import edge"),
+            ("circles", f"{CDN}/access/path_templates.py", "from cdn.access import grants"),
         ],
     )
     def test_broken(self, tree, plant, rule, module, line):

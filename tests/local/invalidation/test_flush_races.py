@@ -30,7 +30,7 @@ def collect(cloud):
         client, now = cloud.world.client, cloud.world.virtual_time.now
         context = CollectContext(
             ledger=Table(client("dynamodb"), cloud.world.outputs["LedgerTable"]),
-            flush_timers=TimerQueue(client("sqs"), cloud.ear_url),
+            flush_timers=TimerQueue(client("sqs"), cloud.announcements_url),
             delays=DELAYS,
             now=now,
             token=tokens(),

@@ -68,7 +68,9 @@ def hit_each(does):
 
 
 class TestCrash:
-    @pytest.mark.parametrize("does", [Does.CRASH_BEFORE, Does.CRASH_AFTER])
+    @pytest.mark.parametrize(
+        "does", [pytest.param(Does.CRASH_BEFORE, marks=pytest.mark.prove), Does.CRASH_AFTER]
+    )
     def test_each(self, does):
         """
         A run may die at each of its calls, in one life: no link breaks, and nothing is left over.
@@ -153,6 +155,7 @@ class TestBusy:
         assert end == EXPECTED
         assert any(call.operation == operation for _, call in made)
 
+    @pytest.mark.prove
     def test_throttled(self):
         """
         Whatever is refused for now is done later.

@@ -374,9 +374,17 @@ def storm(*, examples, steps):
     )
 
 
+def test_short_storm():
+    """
+    A hundred things happen, and no rule is broken.
+    """
+    storm(examples=1, steps=100)
+
+
+@pytest.mark.prove
 def test_storm():
     """
-    A thousand things happen, and no rule is broken.
+    So it is with a thousand.
     """
     storm(examples=10, steps=100)
 

@@ -24,8 +24,9 @@ from local.faults import Crash, Does, Rule
 from local.function import Outcome
 from local.inprocess import NoHandlerError, NoWorldError
 from local.world import UnknownFunctionError, World
+from tests import work
 
-TOY = Path(__file__).parent / "toy" / "template.yaml"
+TOY = Path(__file__).parents[1] / "toy" / "template.yaml"
 START = datetime(2026, 11, 22, 8, tzinfo=UTC).timestamp()
 
 
@@ -34,16 +35,16 @@ def relay(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     for record in event["Records"]:
         count("changes", 1)
         boto3.client("sqs").send_message(
-            QueueUrl=os.environ["CLOCK_URL"],
+            QueueUrl=os.environ["TIMERS_URL"],
             MessageBody=json.loads(record["body"])["detail"]["object"]["key"],
             DelaySeconds=int(os.environ["DELAY_S"]),
         )
     return {"batchItemFailures": []}
 
 
-def ring(event: dict[str, Any], _context: Any) -> None:
+def count_timers(event: dict[str, Any], _context: Any) -> None:
     """Do as the toy's count does."""
-    count("rings" if "Records" in event else "schedule", len(event.get("Records", "1")))
+    count("timers" if "Records" in event else "schedule", len(event.get("Records", "1")))
 
 
 def count(name: str, number: int) -> None:
@@ -56,7 +57,7 @@ def count(name: str, number: int) -> None:
 
 
 def inline(path: Path = TOY, **changes: Any) -> Any:
-    handlers = {"relay": relay, "count": ring} | changes.pop("handlers", {})
+    handlers = {"relay": relay, "count": count_timers} | changes.pop("handlers", {})
     return stack.inline(path, handlers=handlers, **{"parameters": {}, **changes})
 
 
@@ -94,7 +95,7 @@ class TestRun:
 
         assert world.settle()
 
-        assert counted(world) == {"changes": 2, "rings": 2}
+        assert counted(world) == {"changes": 2, "timers": 2}
 
     def test_until(self, world):
         """
@@ -118,7 +119,7 @@ class TestRun:
 
     def test_jumps(self, world):
         """
-        Where nothing can begin the clock goes to the next thing that can.
+        Where nothing can begin time goes to the next thing that can.
         """
         upload(world, "a")
         world.settle()
@@ -128,7 +129,7 @@ class TestRun:
 
     def test_schedule(self, world):
         """
-        Schedules ring by the virtual clock.
+        Schedules invoke by virtual time.
         """
         world.run(limit_s=1000)
 
@@ -136,7 +137,7 @@ class TestRun:
 
     def test_still_between(self, world):
         """
-        Nothing is delivered, and the clock does not jump, while nobody drives the stack.
+        Nothing is delivered, and time does not jump, while nobody drives the stack.
         """
         upload(world, "a")
 
@@ -164,7 +165,7 @@ class TestRun:
 
     def test_status_change(self, world):
         """
-        The clock also stops where CloudFront changes something.
+        Virtual time also stops where CloudFront changes something.
         """
         cloudfront = world.client("cloudfront")
         config = {
@@ -217,14 +218,14 @@ class TestInline:
         Afterwards session, environment, time and sleep are what they were.
         """
         before = (boto3.DEFAULT_SESSION, dict(os.environ), time.sleep)
-        real = time.time()
+        began, real = time.perf_counter(), time.time()
 
         with inline() as started:
             upload(with_bucket(started), "a")
             started.settle()
 
         assert (boto3.DEFAULT_SESSION, dict(os.environ), time.sleep) == before
-        assert 0 <= time.time() - real < 60
+        assert 0 <= time.time() - real <= time.perf_counter() - began + 0.01
 
     def test_environment(self, monkeypatch):
         """
@@ -241,7 +242,7 @@ class TestInline:
             upload(with_bucket(started), "a")
             started.settle()
 
-        assert found["CLOCK_URL"].startswith("https://sqs.us-east-1.amazonaws.com/")
+        assert found["TIMERS_URL"].startswith("https://sqs.us-east-1.amazonaws.com/")
         assert found["name"] == found["AWS_LAMBDA_FUNCTION_NAME"] == "autopilot-Relay"
         assert not {"AWS_PROFILE", "PATH", "HOME"} & set(found)
 
@@ -270,7 +271,7 @@ class TestInline:
 
         world.settle()
 
-        assert counted(world) == {"changes": changes, "rings": 1}
+        assert counted(world) == {"changes": changes, "timers": 1}
         assert "crashed" in str(world.invocations[0].outcome.error)
 
     def test_crash_passes(self, world):
@@ -284,19 +285,21 @@ class TestInline:
 
     def test_sleep(self):
         """
-        What a handler sleeps passes on the clock, and at once.
+        What a handler sleeps passes in virtual time, and at once.
         """
+        slept_s = []
 
         def doze(_event: Any, _context: Any) -> None:
+            began = time.perf_counter()
             time.sleep(15)
+            slept_s.append(time.perf_counter() - began)
 
         with inline(handlers={"relay": doze}) as started:
             upload(with_bucket(started), "a")
-            began = time.perf_counter()
             started.settle()
 
             assert started.virtual_time.now() > START + 15
-            assert time.perf_counter() - began < 10
+        assert [real_s < 15 for real_s in slept_s] == [True]
 
     def test_kept_clients(self):
         """
@@ -329,23 +332,26 @@ class TestInline:
 
     def test_one(self, world):
         """
-        There is one inline stack at a time, for there is one clock.
+        There is one inline stack at a time, for there is one virtual time.
         """
         with pytest.raises(RuntimeError, match="one inline stack"), inline():
             pass
 
     def test_often(self):
         """
-        Stacks are cheap: thirty of them, each with an upload, take a few seconds.
+        Stacks are cheap: each with an upload takes the work of the one before, not of the first.
         """
-        began = time.perf_counter()
 
-        for _ in range(30):
+        def one_upload() -> None:
             with inline() as started:
                 upload(with_bucket(started), "a")
                 started.settle()
 
-        assert time.perf_counter() - began < 20
+        one_upload()
+        counts = [work.calls(one_upload) for _ in range(9)]
+
+        assert max(counts) < 1.05 * min(counts)
+        assert max(counts) < 200_000
 
     def test_outside(self, world):
         """
@@ -508,7 +514,7 @@ class TestEmbedded:
 
         assert whole.settle()
 
-        assert counted(whole)["changes"] == counted(whole)["rings"] == 25
+        assert counted(whole)["changes"] == counted(whole)["timers"] == 25
         assert whole.virtual_time.now() - began >= 2
 
     def test_logs(self, whole):
@@ -524,13 +530,15 @@ class TestEmbedded:
 
     def test_schedule(self, whole):
         """
-        Five minutes of the virtual clock pass in seconds, and schedules ring.
+        Five minutes of virtual time pass in a part of them, and schedules are due.
         """
-        began = time.perf_counter()
+        began, virtual = time.perf_counter(), whole.virtual_time.now()
 
         assert whole.run(until=lambda: "schedule" in counted(whole), limit_s=301)
 
-        assert time.perf_counter() - began < 30
+        passed_s = whole.virtual_time.now() - virtual
+        assert passed_s > 0
+        assert time.perf_counter() - began < passed_s / 2
 
     def test_custom(self, whole):
         """
@@ -543,8 +551,8 @@ class TestEmbedded:
         with pytest.raises(CustomResourceError, match="nobody gets no badge"):
             whole.custom("Badge", "Update", Holder="nobody")
 
-        told = [invocation.event["RequestType"] for invocation in whole.invocations]
-        assert told == ["Delete", "Update"]
+        requests = [invocation.event["RequestType"] for invocation in whole.invocations]
+        assert requests == ["Delete", "Update"]
         assert counted(whole)["badge Create"] == counted(whole)["badge Delete"] == 1
 
     def test_invoke(self, whole):
@@ -636,7 +644,7 @@ def look(event, args):
         addresses.add(str(args[0]))
 
 sys.addaudithook(look)
-from tests.local.test_stack import TOY, counted, stack, upload, with_bucket
+from tests.local.stack.test_stack import TOY, counted, stack, upload, with_bucket
 
 with stack.embedded(TOY, parameters={}) as world:
     upload(with_bucket(world), *"abcdefghijkl")
@@ -697,7 +705,7 @@ class TestMachine:
         """
         _, seen, _ = ended["said"]
 
-        assert seen == {"changes": 12, "rings": 12}
+        assert seen == {"changes": 12, "timers": 12}
 
     def test_interrupted(self, ended):
         """

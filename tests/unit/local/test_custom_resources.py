@@ -1,4 +1,4 @@
-"""A custom resource's function is told and heard as CloudFormation tells and hears it."""
+"""A custom resource's function gets requests and answers as with CloudFormation."""
 
 import http.client
 import random
@@ -42,17 +42,17 @@ def answer(event, **changes):
 
 
 class Service:
-    """What the function does, and what it was told."""
+    """What the function does, and the requests that it got."""
 
     def __init__(self):
-        self.told = []
+        self.requests = []
         self.waited = []
         self.do = lambda event: put(event, dumps(answer(event)))
         self.errors = []
 
     def call(self, function, event):
         assert function == FUNCTION
-        self.told.append(event)
+        self.requests.append(event)
         self.do(event)
         return Outcome(error=self.errors.pop(0) if self.errors else None)
 
@@ -88,7 +88,7 @@ class TestCreate:
         """
         create(Level=3, Guest=True, Doors=[1, {"a": 2.5}])
 
-        (event,) = service.told
+        (event,) = service.requests
         url, request_id = event.pop("ResponseURL"), event.pop("RequestId")
         assert len(request_id) == 36
         assert unquote(urlsplit(url).path) == f"/{STACK_ID}|Badge|{request_id}"
@@ -143,7 +143,7 @@ class TestCreate:
     )
     def test_refused(self, create, service, changes, says):
         """
-        A failure is told with its reason, and so is an answer that CloudFormation would not take.
+        A failure is reported with its reason, as is an answer that CloudFormation would not take.
         """
         service.do = lambda event: put(event, dumps(answer(event, **changes)))
 
@@ -169,7 +169,7 @@ class TestCreate:
         with pytest.raises(CustomResourceError, match="issue_badge did not answer to Create"):
             create()
 
-        assert len(service.told) == 1
+        assert len(service.requests) == 1
 
     @pytest.mark.parametrize(
         ("how", "status"),
@@ -195,13 +195,13 @@ class TestCreate:
         """
         What ended in an error is run again with the same event, after a minute and after two.
         """
-        service.do = lambda event: len(service.told) == 3 and put(event, dumps(answer(event)))
+        service.do = lambda event: len(service.requests) == 3 and put(event, dumps(answer(event)))
         service.errors = ["crashed", "crashed"]
 
         assert create().ref == "badge-7"
 
         assert service.waited == [60, 120]
-        assert service.told == [service.told[0]] * 3
+        assert service.requests == [service.requests[0]] * 3
 
     def test_never(self, create, service):
         """
@@ -213,7 +213,7 @@ class TestCreate:
         with pytest.raises(CustomResourceError, match="did not answer to Create: crashed"):
             create()
 
-        assert len(service.told) == 3
+        assert len(service.requests) == 3
 
 
 class TestSend:
@@ -226,7 +226,7 @@ class TestSend:
         resources.send("Badge", "Update", {"Level": 4, "Guest": None})
         resources.send("Badge", "Update", {"Holder": "eve"})
 
-        _, first, second = service.told
+        _, first, second = service.requests
         before = {"ServiceToken": FUNCTION.arn, "Holder": "ada", "Level": "3", "Guest": "true"}
         after = {"ServiceToken": FUNCTION.arn, "Holder": "ada", "Level": "4"}
         assert first["PhysicalResourceId"] == "badge-7"
@@ -243,11 +243,11 @@ class TestSend:
 
         assert resources.send("Badge", "Update", {"Holder": "eve"}).ref == "badge-8"
 
-        delete = service.told[-1]
+        delete = service.requests[-1]
         assert (delete["RequestType"], delete["PhysicalResourceId"]) == ("Delete", "badge-7")
         assert delete["ResourceProperties"]["Holder"] == "ada"
         resources.send("Badge", "Delete", {})
-        assert service.told[-1]["PhysicalResourceId"] == "badge-8"
+        assert service.requests[-1]["PhysicalResourceId"] == "badge-8"
 
     def test_failed_update(self, create, resources, service):
         """
@@ -261,7 +261,7 @@ class TestSend:
         service.do = lambda event: put(event, dumps(answer(event)))
         resources.send("Badge", "Delete", {})
 
-        assert service.told[-1]["ResourceProperties"]["Holder"] == "ada"
+        assert service.requests[-1]["ResourceProperties"]["Holder"] == "ada"
 
     def test_create_again(self, create, resources, service):
         """
@@ -271,7 +271,7 @@ class TestSend:
 
         resources.send("Badge", "Create", {})
 
-        first, second = service.told
+        first, second = service.requests
         assert "PhysicalResourceId" not in second
         assert first["RequestId"] != second["RequestId"]
 

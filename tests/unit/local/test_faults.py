@@ -62,7 +62,7 @@ def in_process() -> Iterator[Layer]:
 
 @pytest.fixture(params=[over_http, in_process])
 def layer(request):
-    # Where botocore backs off, the clock moves instead.
+    # Where botocore backs off, virtual time moves instead.
     with (
         VirtualTime(1_800_000_000.0) as virtual_time,
         virtual_time.sleeping_jumps(),
@@ -142,7 +142,7 @@ class TestRefusals:
 
     def test_modeled(self, layer):
         """
-        A refusal with a code of the service's model is its own exception.
+        An error response with a code of the service's model is its own exception.
         """
         layer.rule(Does.FAIL, status=400, code="ResourceNotFoundException")
         dynamodb = layer.client("dynamodb")
@@ -164,7 +164,7 @@ class TestRefusals:
 
     def test_retried(self, layer):
         """
-        Botocore's retries are calls as well, and one refusal is then not noticed.
+        Botocore's retries are calls as well, and one error response is then not noticed.
         """
         layer.rule(Does.THROTTLE, operation="ListQueues")
 
@@ -174,7 +174,7 @@ class TestRefusals:
 
     def test_final(self, layer):
         """
-        A refusal for which botocore does not try again is met at once.
+        An error response for which botocore does not try again is met at once.
         """
         layer.rule(Does.FAIL, operation="UpdateKeyGroup", status=412, code="PreconditionFailed")
         cloudfront = layer.client("cloudfront", attempts=3)

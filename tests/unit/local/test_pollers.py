@@ -1,4 +1,4 @@
-"""Pollers deliver as Lambda's do, and schedules ring by the virtual clock."""
+"""Pollers deliver as Lambda's do, and schedules invoke by virtual time."""
 
 import itertools
 import json
@@ -178,7 +178,7 @@ class TestBatches:
         client("sqs").send_message(
             QueueUrl=runner.url,
             MessageBody="hello",
-            MessageAttributes={"kind": {"DataType": "String", "StringValue": "ring"}},
+            MessageAttributes={"kind": {"DataType": "String", "StringValue": "timer"}},
         )
 
         runner.pollers().start()
@@ -196,7 +196,7 @@ class TestBatches:
             },
             "messageAttributes": {
                 "kind": {
-                    "stringValue": "ring",
+                    "stringValue": "timer",
                     "binaryValue": None,
                     "stringListValues": [],
                     "binaryListValues": [],
@@ -381,18 +381,18 @@ class TestDelivery:
 class TestSchedules:
     def test_rate(self, runner):
         """
-        A rate first rings one period after the deployment, and then each period.
+        A rate first invokes one period after the deployment, and then each period.
         """
         pollers = runner.pollers(schedules=("rate(5 minutes)",))
         assert pollers.next_due_at() == START + 300
-        rung = []
+        invoked_at = []
         for _ in range(3):
             runner.virtual_time.jump_to(pollers.next_due_at())
             pollers.start()
-            rung.append(runner.virtual_time.now() - START)
+            invoked_at.append(runner.virtual_time.now() - START)
             runner.end(pollers, OK)
 
-        assert rung == [300, 600, 900]
+        assert invoked_at == [300, 600, 900]
 
     @pytest.mark.parametrize(
         ("expression", "seconds"),
@@ -414,7 +414,7 @@ class TestSchedules:
 
     def test_shape(self, runner):
         """
-        A ring is a scheduled event of the moment when it was due.
+        A scheduled invocation has an event of the moment when it was due.
         """
         pollers = runner.pollers(schedules=("rate(5 minutes)",))
         runner.virtual_time.advance(301)
@@ -464,7 +464,7 @@ class TestSchedules:
 
     def test_missed(self, runner):
         """
-        Rings that were missed while nobody looked are rung once, and the rhythm stays.
+        Invocations that were missed meanwhile are made up for once, and the rhythm stays.
         """
         pollers = runner.pollers(schedules=("rate(5 minutes)",))
         runner.virtual_time.advance(1000)
@@ -476,7 +476,7 @@ class TestSchedules:
 
     def test_retries(self, runner):
         """
-        A ring that fails is tried again after one minute and after two more, and then dropped.
+        A scheduled invocation that fails is retried after one minute, after two more, then dropped.
         """
         pollers = runner.pollers(schedules=("rate(1 hour)",))
         runner.virtual_time.advance(3600)

@@ -133,7 +133,7 @@ class TestCreated:
 
     def test_copy(self, bucket):
         """
-        A copy is told once, as such.
+        A copy is reported once, as such.
         """
         bucket.put()
         bucket.seen()
@@ -147,7 +147,7 @@ class TestCreated:
 
     def test_multipart(self, bucket):
         """
-        A multipart upload is told once, when it is complete.
+        A multipart upload is reported once, when it is complete.
         """
         upload = bucket.s3.create_multipart_upload(Bucket="site", Key="film")["UploadId"]
         part = {"Bucket": "site", "Key": "film", "UploadId": upload}
@@ -176,7 +176,7 @@ class TestCreated:
 
     def test_notifications_off(self, bucket):
         """
-        A bucket whose notifications to EventBridge are off tells nothing.
+        A bucket whose notifications to EventBridge are off reports nothing.
         """
         bucket.s3.put_bucket_notification_configuration(Bucket="site", NotificationConfiguration={})
 
@@ -189,7 +189,7 @@ class TestCreated:
 class TestDeleted:
     def test_shape(self, bucket):
         """
-        A deletion tells key and sequencer of the object, and that it is gone for ever.
+        A deletion reports key and sequencer of the object, and that it is gone for ever.
         """
         bucket.put()
         created = bucket.seen()[0]["detail"]["object"]["sequencer"]
@@ -250,7 +250,7 @@ class TestDeleted:
     )
     def test_nothing_there(self, bucket, versioned, kind):
         """
-        Deleting a key that is not there is told like any other deletion.
+        Deleting a key that is not there is reported like any other deletion.
         """
         if versioned:
             bucket.version()
@@ -263,7 +263,7 @@ class TestDeleted:
 
     def test_no_such_version(self, bucket):
         """
-        Deleting a version that is not there changes nothing, and is not told.
+        Deleting a version that is not there changes nothing, and is not reported.
         """
         bucket.version()
         bucket.put()

@@ -23,7 +23,7 @@ def client(service: str) -> Any:
 
 
 class Extension:
-    """An extension that is ready, by a clock that stands."""
+    """An extension that is ready, by a time that stands."""
 
     def __init__(self, virtual_time, **environment):
         self.virtual_time = virtual_time
@@ -147,7 +147,7 @@ class TestParameter:
 class TestCache:
     def test_five_minutes(self, make):
         """
-        By default an answer is kept for five minutes of the virtual clock.
+        By default an answer is kept for five minutes of virtual time.
         """
         extension = make()
         extension.secret()
@@ -236,7 +236,7 @@ class TestRefused:
     )
     def test_failure(self, make, target):
         """
-        Whatever fails, the function is told the same.
+        Whatever fails, the function learns the same.
         """
         said = "an unexpected error occurred while executing request"
 

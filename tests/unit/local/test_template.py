@@ -33,19 +33,19 @@ def client(service: str) -> Any:
 
 
 @pytest.fixture
-def told():
-    """Say which function was told what."""
+def requests():
+    """Which function got which request."""
     return []
 
 
 @pytest.fixture
-def custom_resources(told):
+def custom_resources(requests):
     """
     Whatever function is asked, it makes a badge.
     """
 
     def call(function, event):
-        told.append((function, event))
+        requests.append((function, event))
         answer = {name: event[name] for name in ("StackId", "RequestId", "LogicalResourceId")} | {
             "Status": "SUCCESS",
             "PhysicalResourceId": "badge-7",
@@ -173,7 +173,7 @@ class TestFunctions:
 
         assert named(deployment, "relay").environment == {
             "TABLE": deployment.resources["Counts"],
-            "CLOCK_URL": deployment.resources["Clock"],
+            "TIMERS_URL": deployment.resources["Timers"],
             "DELAY_S": "7",
             "BUS_ARN": f"arn:aws:events:us-east-1:{aws.ACCOUNT}:event-bus/default",
             "COUNT_ARN": named(deployment, "count").arn,
@@ -194,13 +194,13 @@ class TestFunctions:
         A reference to nothing is an error, not an empty text.
         """
         with pytest.raises(Exception, match="Nothing"):
-            changed("CLOCK_URL: !Ref Clock", "CLOCK_URL: !Ref Nothing")
+            changed("TIMERS_URL: !Ref Timers", "TIMERS_URL: !Ref Nothing")
 
 
 class TestTriggers:
     def test_queue(self, deploy):
         """
-        A queue's mapping says which queue, how much at once, and how failures are told.
+        A queue's mapping says which queue, how much at once, and how failures are reported.
         """
         deployment = deploy()
 
@@ -273,7 +273,7 @@ class TestTriggers:
 
     def test_events(self, changed):
         """
-        A rule that rings a function with events is refused, for nobody would ring it.
+        A rule that invokes a function with events is refused, for nobody would invoke it.
         """
         with pytest.raises(TemplateError, match="queues only"):
             changed(
@@ -502,13 +502,13 @@ class TestSettings:
 
 
 class TestCustomResources:
-    def test_made(self, deploy, told):
+    def test_made(self, deploy, requests):
         """
-        Its function is told what the template says, and what that answers is referred to.
+        Its function gets what the template says, and what that answers is referred to.
         """
         deployment = deploy(parameters={"Holder": "ada"})
 
-        ((function, event),) = told
+        ((function, event),) = requests
         table = deployment.resources["Counts"]
         assert function == named(deployment, "issue_badge")
         assert function.environment == {"TABLE": table}
@@ -524,18 +524,18 @@ class TestCustomResources:
         number = client("ssm").get_parameter(Name=deployment.resources["BadgeNumber"])
         assert number["Parameter"]["Value"] == "7"
 
-    def test_conditioned_away(self, deploy, told):
+    def test_conditioned_away(self, deploy, requests):
         """
         One whose condition does not hold is not asked for.
         """
         deployment = deploy()
 
-        assert told == []
+        assert requests == []
         assert "Badge" in deployment.absent
 
     def test_others_environment(self, changed):
         """
-        Another function may be told of it in its environment.
+        Another function may have it in its environment.
         """
         deployment = changed("          VERBOSE: true", "          BADGE: !Ref Badge", Holder="ada")
 
@@ -555,7 +555,7 @@ class TestCustomResources:
             ),
         ],
     )
-    def test_own_circle(self, changed, told, to, circle):
+    def test_own_circle(self, changed, requests, to, circle):
         """
         The function that makes it cannot know of it, in its environment or its role.
         """
@@ -566,7 +566,7 @@ class TestCustomResources:
 
         named = str(refused.value).removeprefix("circular reference: ").split(" → ")
         assert sorted(set(named)) == circle.split()
-        assert told == []
+        assert requests == []
 
     def test_other_service(self, changed):
         """

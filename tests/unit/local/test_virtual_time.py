@@ -1,4 +1,4 @@
-"""The virtual clock moves dates, and nothing that waits."""
+"""Virtual time moves dates, and nothing that waits."""
 
 import socket
 import subprocess
@@ -32,7 +32,7 @@ class TestVirtualClock:
 
     def test_jumps(self):
         """
-        A jump lands exactly where it was told to.
+        A jump lands exactly where it was set to.
         """
         with VirtualTime(START, ticking=False) as virtual_time:
             virtual_time.jump_to(START.timestamp() + 3600)
@@ -50,45 +50,54 @@ class TestVirtualClock:
 
     def test_ticks(self):
         """
-        A ticking clock also moves by itself, before and after a jump.
+        Ticking time also moves by itself, before and after a jump.
         """
         with VirtualTime(START) as virtual_time:
             virtual_time.jump_to(START.timestamp() + 3600)
+            outer = time.perf_counter()
             before = virtual_time.now()
+            inner = time.perf_counter()
             threading.Event().wait(0.01)
+            inner_s = time.perf_counter() - inner
+            passed_s = virtual_time.now() - before
+            outer_s = time.perf_counter() - outer
 
-            assert 0.01 <= virtual_time.now() - before < 5
+            assert 0.01 <= inner_s
+            assert inner_s - 0.001 <= passed_s <= outer_s + 0.001
 
     def test_default_is_now(self):
         """
         Without a start it begins at the real time.
         """
-        real = time.time()
+        before = time.time()
 
         with VirtualTime() as virtual_time:
-            assert 0 <= virtual_time.now() - real < 5
+            now = virtual_time.now()
+
+        assert before <= now <= time.time()
 
     def test_undone(self):
         """
         After it stops the real time is back.
         """
-        real = time.time()
+        began, real = time.perf_counter(), time.time()
 
         with VirtualTime(START):
             pass
 
-        assert 0 <= time.time() - real < 5
+        passed_s = time.time() - real
+        assert 0 <= passed_s <= time.perf_counter() - began + 0.001
 
     def test_not_started(self):
         """
-        A clock that was not started refuses to move.
+        Time that was not started refuses to move.
         """
         with pytest.raises(RuntimeError, match="started"):
             VirtualTime(START).advance(1)
 
     def test_sleep_jumps(self):
         """
-        Where sleeping jumps, an hour's sleep takes no time and moves the clock an hour.
+        Where sleeping jumps, an hour's sleep takes no time and moves virtual time an hour.
         """
         real = time.perf_counter()
 
@@ -96,7 +105,7 @@ class TestVirtualClock:
             time.sleep(3600)
 
             assert virtual_time.now() == START.timestamp() + 3600
-        assert time.perf_counter() - real < 5
+        assert time.perf_counter() - real < 3600
 
 
 class TestWaits:
@@ -110,8 +119,8 @@ class TestWaits:
             before = time.monotonic(), time.perf_counter()
             virtual_time.advance(86_400)
 
-            assert time.monotonic() - before[0] < 5
-            assert time.perf_counter() - before[1] < 5
+            assert time.monotonic() - before[0] < 86_400
+            assert time.perf_counter() - before[1] < 86_400
 
     def test_thread(self):
         """

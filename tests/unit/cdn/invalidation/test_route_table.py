@@ -5,7 +5,7 @@ import pytest
 from cdn.aws import rows
 from cdn.errors import RetryLaterError
 from cdn.invalidation import route_table
-from local.cloudfront import Refusal
+from local.cloudfront import ServiceError
 
 LISTS = ["ListDistributions", "ListCachePolicies"]
 ALIAS = "photos-x1y2-s3alias"
@@ -181,4 +181,4 @@ class TestRead:
 
 class Busy:
     def call(self, operation, parameters):
-        raise Refusal("Throttling", "Rate exceeded", status=400)
+        raise ServiceError("Throttling", "Rate exceeded", status=400)

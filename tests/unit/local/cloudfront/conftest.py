@@ -1,4 +1,4 @@
-"""A stand-in with a clock that moves when told, reached through each of its doors."""
+"""A stand-in whose time moves when it is set, reached through each of its doors."""
 
 from random import Random
 from typing import Any
@@ -10,12 +10,12 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from moto.server import ThreadedMotoServer
 
-from local.cloudfront import CloudFront, Lags, Quotas, Refusal, doors
+from local.cloudfront import CloudFront, Lags, Quotas, ServiceError, doors
 
 OPTIMIZED = "658327ea-f89d-4fab-a63d-7e88639e58f6"
 
 
-class Clock:
+class TimeSource:
     def __init__(self):
         self.seconds = 1_700_000_000.5
 
@@ -25,7 +25,7 @@ class Clock:
 
 @pytest.fixture
 def virtual_time():
-    return Clock()
+    return TimeSource()
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ def event_client(core):
 
 def through(client):
     """
-    Make a client look like the core: no metadata, and a Refusal for an error.
+    Make a client look like the core: no metadata, and a ServiceError for an error.
     """
 
     def call(operation, parameters):
@@ -106,7 +106,7 @@ def through(client):
             answer = getattr(client, xform_name(operation))(**parameters)
         except ClientError as error:
             said = error.response["Error"]
-            raise Refusal(
+            raise ServiceError(
                 said["Code"],
                 said["Message"],
                 status=error.response["ResponseMetadata"]["HTTPStatusCode"],

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from local.cloudfront import Refusal
+from local.cloudfront import ServiceError
 
 
 def invalidate(core, distribution, reference, *items):
@@ -21,9 +21,9 @@ class TestCall:
     )
     def test_unknown(self, core, operation, code, status):
         """
-        What the stand-in lacks is told from what CloudFront lacks; both by name.
+        What the stand-in lacks is distinguished from what CloudFront lacks; both by name.
         """
-        with pytest.raises(Refusal, match=operation) as refused:
+        with pytest.raises(ServiceError, match=operation) as refused:
             core.call(operation, {})
 
         assert (refused.value.code, refused.value.status) == (code, status)

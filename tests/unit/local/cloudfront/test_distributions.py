@@ -4,7 +4,7 @@ import copy
 
 import pytest
 
-from local.cloudfront import Refusal
+from local.cloudfront import ServiceError
 
 
 @pytest.fixture
@@ -108,7 +108,7 @@ class TestCreate:
         aliases = {"Quantity": 1, "Items": ["www.example.com"]}
         create(Aliases=aliases)
 
-        with pytest.raises(Refusal) as refused:
+        with pytest.raises(ServiceError) as refused:
             create(**({"Aliases": aliases} | changes))
 
         assert (refused.value.code, refused.value.status) == (code, status)
@@ -134,7 +134,7 @@ class TestCreate:
         """
         A behavior names only what is there, and has its times in one place and in order.
         """
-        with pytest.raises(Refusal) as refused:
+        with pytest.raises(ServiceError) as refused:
             create(DefaultCacheBehavior=config["DefaultCacheBehavior"] | changes)
 
         assert refused.value.code == code
@@ -146,7 +146,7 @@ class TestCreate:
         for reference in "abc":
             create(CallerReference=reference)
 
-        with pytest.raises(Refusal, match="TooManyDistributions"):
+        with pytest.raises(ServiceError, match="TooManyDistributions"):
             create(CallerReference="d")
 
     def test_enough_of_the_same(self, create):
@@ -155,7 +155,7 @@ class TestCreate:
         """
         names = [f"{number}.example.com" for number in range(101)]
 
-        with pytest.raises(Refusal, match="TooManyDistributionCNAMEs"):
+        with pytest.raises(ServiceError, match="TooManyDistributionCNAMEs"):
             create(Aliases={"Quantity": 101, "Items": names})
 
 
@@ -224,7 +224,7 @@ class TestUpdate:
         assert "CacheTagConfig" not in after["DistributionConfig"]
 
     @pytest.mark.parametrize(
-        ("if_match", "refusal"),
+        ("if_match", "error"),
         [
             ({}, ("InvalidIfMatchVersion", 400)),
             ({"IfMatch": "E0"}, ("InvalidIfMatchVersion", 400)),
@@ -232,7 +232,7 @@ class TestUpdate:
         ],
     )
     @pytest.mark.parametrize("operation", ["UpdateDistribution", "DeleteDistribution"])
-    def test_if_match(self, core, update, operation, if_match, refusal):
+    def test_if_match(self, core, update, operation, if_match, error):
         """
         A version that is missing or was never one is invalid; one that has passed is stale.
         """
@@ -243,17 +243,17 @@ class TestUpdate:
         if operation == "UpdateDistribution":
             sent["DistributionConfig"] = passed["Distribution"]["DistributionConfig"]
 
-        with pytest.raises(Refusal) as refused:
+        with pytest.raises(ServiceError) as refused:
             core.call(operation, sent)
 
-        assert (refused.value.code, refused.value.status) == refusal
+        assert (refused.value.code, refused.value.status) == error
 
     @pytest.mark.parametrize("changes", [{"CallerReference": "x"}, {"Staging": True}])
     def test_illegal(self, update, changes):
         """
         Some members are for ever.
         """
-        with pytest.raises(Refusal, match="IllegalUpdate"):
+        with pytest.raises(ServiceError, match="IllegalUpdate"):
             update(**changes)
 
     def test_refused_changes_nothing(self, core, distribution, update):
@@ -262,7 +262,7 @@ class TestUpdate:
         """
         before = core.call("GetDistribution", {"Id": distribution["Id"]})
 
-        with pytest.raises(Refusal):
+        with pytest.raises(ServiceError):
             update(Comment="new", Aliases={"Quantity": 1})
 
         assert core.call("GetDistribution", {"Id": distribution["Id"]}) == before
@@ -279,8 +279,8 @@ class TestDelete:
             etag = core.call("GetDistribution", {"Id": distribution["Id"]})["ETag"]
             try:
                 core.call("DeleteDistribution", {"Id": distribution["Id"], "IfMatch": etag})
-            except Refusal as refusal:
-                refused.append((refusal.code, refusal.status))
+            except ServiceError as error:
+                refused.append((error.code, error.status))
 
         virtual_time.seconds += 180
         delete()
@@ -290,7 +290,7 @@ class TestDelete:
         delete()
 
         assert refused == [("DistributionNotDisabled", 409)] * 2
-        with pytest.raises(Refusal, match="NoSuchDistribution"):
+        with pytest.raises(ServiceError, match="NoSuchDistribution"):
             core.call("GetDistribution", {"Id": distribution["Id"]})
 
 

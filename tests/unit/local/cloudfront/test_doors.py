@@ -16,7 +16,7 @@ from moto import mock_aws
 from moto.cloudfront import urls
 from moto.core import parse, request, routing, serialize
 
-from local.cloudfront import CloudFront, Lags, Quotas, Refusal, doors, model
+from local.cloudfront import CloudFront, Lags, Quotas, ServiceError, doors, model
 
 
 def batch(reference, *items):
@@ -25,7 +25,7 @@ def batch(reference, *items):
 
 class Script:
     """
-    Asks, lets time pass, and writes down each answer and each refusal.
+    Asks, lets time pass, and writes down each answer and each error.
     """
 
     def __init__(self, call, virtual_time):
@@ -35,15 +35,15 @@ class Script:
         self.virtual_time.seconds += 1.25
         try:
             answer = self.call(operation, parameters)
-        except Refusal as refusal:
-            answer = {"refused": (refusal.code, refusal.message, refusal.status)}
+        except ServiceError as error:
+            answer = {"refused": (error.code, error.message, error.status)}
         self.log.append((operation, answer))
         return answer
 
 
 def every_operation(call, virtual_time, config, pems):
     """
-    Do all that the stand-in can do, refusals included.
+    Do all that the stand-in can do, errors included.
     """
     ask = Script(call, virtual_time)
     first = ask_for_distributions(ask, config)
@@ -239,7 +239,7 @@ def log(call, virtual_time, config, pems):
 class TestBoth:
     def test_same_as_the_core(self, log, virtual_time, config, pems):
         """
-        Answers, refusals and statuses through a door equal the core's, member by member.
+        Answers, errors and statuses through a door equal the core's, member by member.
         """
         virtual_time.seconds = 1_700_000_000.5
         quotas = Quotas(distributions=3, cache_policies=2, items_per_request=2_500)
@@ -296,7 +296,7 @@ class TestBoth:
     @pytest.mark.parametrize("door", ["http_client", "event_client"])
     def test_error_classes(self, request, door):
         """
-        A refusal arrives as the client's own exception class.
+        An error response arrives as the client's own exception class.
         """
         client = request.getfixturevalue(door)
 
@@ -354,7 +354,7 @@ class TestBoth:
     @pytest.mark.parametrize("door", ["http_client", "event_client"])
     def test_waiter(self, request, door, virtual_time, distribution):
         """
-        A waiter of boto3, told not to pause, ends on its own.
+        A waiter of boto3 that does not pause ends on its own.
         """
         client = request.getfixturevalue(door)
         virtual_time.seconds += 180
@@ -441,7 +441,7 @@ class TestMountOnMoto:
 
     def test_retries(self, http_client):
         """
-        Over HTTP a refusal says how often botocore asked.
+        Over HTTP an error response says how often botocore asked.
         """
         with pytest.raises(ClientError) as refused:
             http_client.list_functions()

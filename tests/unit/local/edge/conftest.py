@@ -1,4 +1,4 @@
-"""An edge before a real control plane, an origin that is a dictionary, and a clock that is told."""
+"""An edge before a real control plane; its origin is a dictionary, and its time is set."""
 
 from random import Random
 
@@ -10,7 +10,7 @@ from local.edge import Edge, OriginResponse
 OPTIMIZED = "658327ea-f89d-4fab-a63d-7e88639e58f6"
 
 
-class Clock:
+class TimeSource:
     def __init__(self):
         self.seconds = 1_700_000_000.0
 
@@ -46,7 +46,7 @@ class World:
     """
 
     def __init__(self):
-        self.virtual_time = Clock()
+        self.virtual_time = TimeSource()
         lags = Lags(deployment_s=180, invalidation_effect_s=5, invalidation_completed_s=20)
         self.core = CloudFront(now=self.virtual_time, random=Random(1), lags=lags)
         self.bucket = Bucket()

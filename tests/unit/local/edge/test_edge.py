@@ -668,7 +668,7 @@ class TestInvalidation:
 
     def test_long_ago(self, site):
         """
-        A copy nobody asked for meanwhile has heard of all of them.
+        A copy nobody asked for meanwhile has outlived all of them.
         """
         site.get("/a.html")
         for item in ("/b", "/a.html", "/c"):

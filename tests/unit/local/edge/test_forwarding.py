@@ -14,7 +14,7 @@ HEADERS = {
 
 def sent(behavior, **choices):
     kept = {"queries": NOTHING, "cookies": NOTHING, "headers": NOTHING} | choices
-    rules = Rules(least_s=0, default_s=0, most_s=0, **kept)
+    rules = Rules(min_s=0, default_s=0, max_s=0, **kept)
     found = forwarding.forwarded(behavior, rules, query="x=1&y=2", headers=HEADERS)
     return found.query, found.headers
 

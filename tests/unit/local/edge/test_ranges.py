@@ -6,8 +6,8 @@ from local.edge import EdgeResponse, ranges
 
 
 def whole(status=200, body=b"0123456789", **headers):
-    told = {"accept-ranges": "bytes", "etag": '"e"', "content-length": str(len(body))}
-    return EdgeResponse(status, told | headers, body)
+    defaults = {"accept-ranges": "bytes", "etag": '"e"', "content-length": str(len(body))}
+    return EdgeResponse(status, defaults | headers, body)
 
 
 class TestCut:

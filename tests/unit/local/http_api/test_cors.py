@@ -19,7 +19,7 @@ CORS = Cors(
 class TestPreflight:
     def test_allowed(self):
         """
-        An allowed origin is told all that is allowed.
+        An allowed origin learns all that is allowed.
         """
         assert dict(cors.preflight(CORS, origin=SITE)) == {
             "access-control-allow-origin": SITE,
@@ -35,7 +35,7 @@ class TestPreflight:
     )
     def test_exact(self, origin):
         """
-        An origin that is not named exactly is told nothing.
+        An origin that is not named exactly learns nothing.
         """
         assert cors.preflight(CORS, origin=origin) == ()
 

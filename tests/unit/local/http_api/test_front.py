@@ -71,7 +71,7 @@ def api(identity):
 class TestRoute:
     def test_open(self, api):
         """
-        A route without an authorizer takes anybody, and the function is told of no token.
+        A route without an authorizer takes anybody, and the function gets no token.
         """
         answer = api.ask("GET", "/open?a=1")
 
@@ -93,7 +93,7 @@ class TestRoute:
     @pytest.mark.parametrize(("method", "path"), [("GET", "/none"), ("PUT", "/open")])
     def test_none(self, api, method, path):
         """
-        A request without a route is not found, and rings nobody.
+        A request without a route is not found, and invokes nobody.
         """
         answer = api.ask(method, path)
 
@@ -110,7 +110,7 @@ class TestRoute:
 class TestToken:
     def test_missing(self, api):
         """
-        Without a token the answer is 401, asks for one, and the function is not rung.
+        Without a token the answer is 401, asks for one, and the function is not invoked.
         """
         answer = api.ask("POST", "/closed")
 
@@ -135,7 +135,7 @@ class TestToken:
     @pytest.mark.parametrize("form", ["Bearer {}", "bearer {}", "{}"])
     def test_valid(self, api, identity, form):
         """
-        A valid token opens the route, and its claims are told as texts.
+        A valid token opens the route, and its claims are passed as texts.
         """
         token = identity.token("ada", aud="site", groups=["a", "b"], scope="read")
 
@@ -159,7 +159,7 @@ class TestToken:
 
     def test_expires(self, api, identity):
         """
-        A token ends by the virtual clock.
+        A token ends by virtual time.
         """
         token = identity.token("ada", aud="site", exp=1_800_000_060)
         assert api.ask("POST", "/closed", authorization=token).status == 200
@@ -182,7 +182,7 @@ class TestScopes:
     @pytest.mark.parametrize("claims", [{"scope": "read admin"}, {"scp": ["write"]}])
     def test_one(self, api, identity, claims):
         """
-        One of the route's scopes is enough, and the function is told the token's.
+        One of the route's scopes is enough, and the function gets the token's.
         """
         token = identity.token("ada", aud="site", **claims)
 
@@ -195,7 +195,7 @@ class TestScopes:
     @pytest.mark.parametrize("claims", [{}, {"scope": "read"}, {"scope": "writer"}])
     def test_none(self, api, identity, claims):
         """
-        Without any of them the answer is 403, and the function is not rung.
+        Without any of them the answer is 403, and the function is not invoked.
         """
         token = identity.token("ada", aud="site", **claims)
 
@@ -237,7 +237,7 @@ class TestCors:
         assert other.status == 200
         assert other.header("access-control-allow-origin") is None
 
-    def test_refusal(self, api):
+    def test_error_response(self, api):
         """
         An answer of the API's own has none: AWS promises them for functions' answers only.
         """
@@ -253,7 +253,7 @@ class TestFunction:
     )
     def test_fails(self, api, outcome):
         """
-        A function that fails, or answers nonsense, is an internal error of which nothing is told.
+        A function that fails, or answers nonsense, is an internal error without details.
         """
         api.outcome = outcome
 
@@ -274,7 +274,7 @@ class TestFunction:
     @pytest.mark.parametrize(("takes_s", "status"), [(30, 200), (31, 503)])
     def test_late(self, api, takes_s, status):
         """
-        A function that needs more than 30 seconds of the virtual clock is not waited for.
+        A function that needs more than 30 seconds of virtual time is not waited for.
         """
         api.takes_s = takes_s
 

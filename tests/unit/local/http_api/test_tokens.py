@@ -30,9 +30,9 @@ def verify(identity):
 @pytest.fixture
 def refused(verify):
     def do(token, reason, **about):
-        with pytest.raises(UnauthorizedError) as refusal:
+        with pytest.raises(UnauthorizedError) as error:
             verify(token, **about)
-        assert refusal.value.reason == reason
+        assert error.value.reason == reason
 
     return do
 
@@ -85,7 +85,7 @@ class TestVerified:
     )
     def test_wrong_time(self, refused, identity, claims, reason):
         """
-        A token is valid from its moment on, until just before its end, by the clock that is given.
+        A token is valid from its moment on, until just before its end, by the time that is given.
         """
         refused(identity.token("ada", aud="site", **claims), reason)
 
@@ -223,7 +223,7 @@ class TestFlattened:
     )
     def test_texts(self, value, text):
         """
-        Each claim becomes a text; a list's items can no longer be told apart.
+        Each claim becomes a text; a list's items can no longer be distinguished.
         """
         assert tokens.flattened({"claim": value}) == {"claim": text}
 

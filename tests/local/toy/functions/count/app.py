@@ -7,7 +7,7 @@ import toy_layer  # type: ignore[import-not-found]  # from the layer, when it ru
 
 def lambda_handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     if "Records" in event:
-        toy_layer.add("rings", len(event["Records"]))
+        toy_layer.add("timers", len(event["Records"]))
     else:
         toy_layer.add("schedule", 1)
     return {"batchItemFailures": []}

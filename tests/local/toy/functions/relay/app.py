@@ -14,7 +14,7 @@ def lambda_handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         print("changed", key)  # noqa: T201  (a line in the log)
         toy_layer.add("changes", 1)
         boto3.client("sqs").send_message(
-            QueueUrl=os.environ["CLOCK_URL"],
+            QueueUrl=os.environ["TIMERS_URL"],
             MessageBody=key,
             DelaySeconds=int(os.environ["DELAY_S"]),
         )

@@ -1,9 +1,9 @@
-"""What CloudFront answers when it will not do what was asked."""
+"""CloudFront's error responses."""
 
 from local.cloudfront import model
 
 
-class Refusal(Exception):  # noqa: N818 - an answer of the service, not a fault of ours
+class ServiceError(Exception):
     """The HTTP status is the one that botocore's model gives the code, unless it is said."""
 
     def __init__(self, code: str, message: str, *, status: int | None = None) -> None:

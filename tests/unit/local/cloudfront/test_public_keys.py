@@ -1,4 +1,4 @@
-"""Tests of local.cloudfront.publickeys."""
+"""Tests of local.cloudfront.public_keys."""
 
 from functools import partial
 
@@ -6,7 +6,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from local.cloudfront import Refusal
+from local.cloudfront import ServiceError
 
 
 def config_of(pem, name="first", **changes):
@@ -27,7 +27,7 @@ def pem_of(key, encoding=Encoding.PEM, form=PublicFormat.SubjectPublicKeyInfo):
 
 
 def refused(core, operation, **sent):
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(ServiceError) as refused:
         core.call(operation, sent)
     return refused.value.code, refused.value.status
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from local.cloudfront import distributions, resources
 from local.cloudfront.account import Account, Record
-from local.cloudfront.refusals import Refusal
+from local.cloudfront.errors import ServiceError
 from local.cloudfront.resources import Config, ResourceType
 
 _MISSING_PARTS = (
@@ -19,14 +19,14 @@ def _check(_account: Account, config: Config, _record: Record | None) -> None:
     # Better refused than kept and ignored by the edge.
     for part in _MISSING_PARTS:
         if part in config:
-            raise Refusal("NotImplemented", f"The stand-in does not know {part}.", status=501)
+            raise ServiceError("NotImplemented", f"The stand-in does not know {part}.", status=501)
 
 
 def _check_delete(account: Account, record: Record) -> None:
     for distribution in account.of("Distribution").values():
         for behavior in distributions.behaviors(distribution.config):
             if behavior.get("ResponseHeadersPolicyId") == record.id:
-                raise Refusal(
+                raise ServiceError(
                     "ResponseHeadersPolicyInUse",
                     "The response headers policy is attached to one or more cache behaviors.",
                 )

@@ -4,7 +4,7 @@ from typing import Any
 
 from local.cloudfront import distributions, paging, resources
 from local.cloudfront.account import Account, Record
-from local.cloudfront.refusals import Refusal
+from local.cloudfront.errors import ServiceError
 from local.cloudfront.resources import Config, Operation, ResourceType
 
 
@@ -17,17 +17,17 @@ def _check(account: Account, config: Config, _record: Record | None) -> None:
     """
     keys = config["Items"]
     if not keys:
-        raise Refusal("InvalidArgument", "A key group must have at least one public key.")
+        raise ServiceError("InvalidArgument", "A key group must have at least one public key.")
     if len(keys) > account.quotas.keys_per_group:
-        raise Refusal(
+        raise ServiceError(
             "TooManyPublicKeysInKeyGroup",
             f"A key group may have at most {account.quotas.keys_per_group} public keys.",
         )
     if len(set(keys)) < len(keys):
-        raise Refusal("InvalidArgument", "The key group names a public key more than once.")
+        raise ServiceError("InvalidArgument", "The key group names a public key more than once.")
     for key in keys:
         if key not in account.of("PublicKey"):
-            raise Refusal("InvalidArgument", f"The public key {key} does not exist.")
+            raise ServiceError("InvalidArgument", f"The public key {key} does not exist.")
 
 
 def _check_delete(account: Account, record: Record) -> None:
@@ -37,7 +37,7 @@ def _check_delete(account: Account, record: Record) -> None:
     Whether edges that still have an older configuration matter is not documented; here not.
     """
     if distributions.trusting(account, record.id):
-        raise Refusal("ResourceInUse", "Cannot delete this resource because it is in use.")
+        raise ServiceError("ResourceInUse", "Cannot delete this resource because it is in use.")
 
 
 def _begin(account: Account, record: Record) -> None:

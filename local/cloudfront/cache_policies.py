@@ -4,7 +4,7 @@ from typing import Any
 
 from local.cloudfront import resources
 from local.cloudfront.account import Account, Record, copied
-from local.cloudfront.refusals import Refusal
+from local.cloudfront.errors import ServiceError
 from local.cloudfront.resources import Config, ResourceType
 
 DAY_S = 86_400
@@ -71,7 +71,9 @@ def _fill(config: Config) -> Config:
 
 def _check(_account: Account, config: Config, _record: Record | None) -> None:
     if not config["MinTTL"] <= config["DefaultTTL"] <= config["MaxTTL"]:
-        raise Refusal("InvalidArgument", "MinTTL, DefaultTTL and MaxTTL must be in rising order.")
+        raise ServiceError(
+            "InvalidArgument", "MinTTL, DefaultTTL and MaxTTL must be in rising order."
+        )
 
 
 def _check_delete(account: Account, record: Record) -> None:
@@ -79,7 +81,7 @@ def _check_delete(account: Account, record: Record) -> None:
         config = distribution.config
         behaviors = [config["DefaultCacheBehavior"], *config["CacheBehaviors"].get("Items", ())]
         if any(behavior.get("CachePolicyId") == record.id for behavior in behaviors):
-            raise Refusal(
+            raise ServiceError(
                 "CachePolicyInUse",
                 "The cache policy is attached to one or more cache behaviors.",
             )

@@ -1,8 +1,8 @@
-"""Tests of local.cloudfront.keygroups."""
+"""Tests of local.cloudfront.key_groups."""
 
 import pytest
 
-from local.cloudfront import Quotas, Refusal
+from local.cloudfront import Quotas, ServiceError
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def trust(core, config):
 
 
 def refused(core, operation, **sent):
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(ServiceError) as refused:
         core.call(operation, sent)
     return refused.value.code, refused.value.status
 
@@ -261,7 +261,7 @@ class TestTrusted:
         made = [group(keys[0], name=str(n))["KeyGroup"]["Id"] for n in range(5)]
         trust(*made[:4], reference="four")
 
-        with pytest.raises(Refusal, match="TooManyKeyGroupsAssociatedToDistribution"):
+        with pytest.raises(ServiceError, match="TooManyKeyGroupsAssociatedToDistribution"):
             trust(*made)
 
     def test_too_many_distributions(self, core, keys, group, trust):
@@ -272,7 +272,7 @@ class TestTrusted:
         made = group(keys[0])["KeyGroup"]["Id"]
         identity = trust(made)["Distribution"]["Id"]
 
-        with pytest.raises(Refusal, match="TooManyDistributionsAssociatedToKeyGroup"):
+        with pytest.raises(ServiceError, match="TooManyDistributionsAssociatedToKeyGroup"):
             trust(made, reference="more")
         got = core.call("GetDistributionConfig", {"Id": identity})
         core.call("UpdateDistribution", {"Id": identity, "IfMatch": got.pop("ETag"), **got})
@@ -311,7 +311,7 @@ class TestAtEdges:
 
     def test_next_change(self, core, virtual_time, keys, group):
         """
-        The moment at which the edges get a group is a change that the clock can jump to.
+        The moment at which the edges get a group is a change that virtual time can jump to.
         """
         began = virtual_time.seconds
         group(keys[0])

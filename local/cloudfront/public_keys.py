@@ -12,11 +12,11 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from local.cloudfront.account import Account, Record, copied, timestamp
-from local.cloudfront.refusals import Refusal
+from local.cloudfront.errors import ServiceError
 from local.cloudfront.resources import Config, ResourceType
 
 RSA_BITS = 2048
-LONGEST_COMMENT = 128
+MAX_COMMENT_LENGTH = 128
 
 # Other labels, such as RSA PUBLIC KEY, hold other structures than SubjectPublicKeyInfo.
 _PEM = re.compile(r"\s*-----BEGIN PUBLIC KEY-----[^-]+-----END PUBLIC KEY-----\s*")
@@ -33,35 +33,35 @@ def _fill(sent: Config) -> Config:
 def _read(pem: str) -> str:
     """Read a key as SubjectPublicKeyInfo, or refuse it, and write it anew."""
     if not _PEM.fullmatch(pem):
-        raise Refusal("InvalidArgument", "EncodedKey must be one PEM block, a PUBLIC KEY.")
+        raise ServiceError("InvalidArgument", "EncodedKey must be one PEM block, a PUBLIC KEY.")
     try:
         key = load_pem_public_key(pem.encode())
     except (ValueError, UnsupportedAlgorithm) as exc:
-        raise Refusal("InvalidArgument", "EncodedKey holds no public key.") from exc
+        raise ServiceError("InvalidArgument", "EncodedKey holds no public key.") from exc
     if isinstance(key, rsa.RSAPublicKey):
         fits = key.key_size == RSA_BITS
     else:
         fits = isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1)
     if not fits:
-        raise Refusal("InvalidArgument", "EncodedKey must be RSA of 2048 bits or ECDSA P-256.")
+        raise ServiceError("InvalidArgument", "EncodedKey must be RSA of 2048 bits or ECDSA P-256.")
     return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
 
 def _check(_account: Account, config: Config, record: Record | None) -> None:
-    if len(config["Comment"]) > LONGEST_COMMENT:
-        raise Refusal("InvalidArgument", f"Comment may have {LONGEST_COMMENT} characters.")
+    if len(config["Comment"]) > MAX_COMMENT_LENGTH:
+        raise ServiceError("InvalidArgument", f"Comment may have {MAX_COMMENT_LENGTH} characters.")
     if record is None:
         return
     immutable = ("CallerReference", "Name", "EncodedKey")
     if any(config[name] != record.config[name] for name in immutable):
-        raise Refusal(
+        raise ServiceError(
             "CannotChangeImmutablePublicKeyFields", "You can't change the value of a public key."
         )
 
 
 def _check_delete(account: Account, record: Record) -> None:
     if any(record.id in group.config["Items"] for group in account.of("KeyGroup").values()):
-        raise Refusal("PublicKeyInUse", "The specified public key is in use.")
+        raise ServiceError("PublicKeyInUse", "The specified public key is in use.")
 
 
 def _describe(_account: Account, record: Record) -> dict[str, Any]:
@@ -69,8 +69,8 @@ def _describe(_account: Account, record: Record) -> dict[str, Any]:
 
 
 def _summarise(account: Account, record: Record) -> dict[str, Any]:
-    told = {name: record.config[name] for name in ("Name", "EncodedKey", "Comment")}
-    return {"Id": record.id, **told, **_describe(account, record)}
+    members = {name: record.config[name] for name in ("Name", "EncodedKey", "Comment")}
+    return {"Id": record.id, **members, **_describe(account, record)}
 
 
 # What a repeated caller reference brings is not documented: here a name alone belongs to one key.

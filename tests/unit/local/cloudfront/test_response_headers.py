@@ -1,8 +1,8 @@
-"""Tests of local.cloudfront.responseheaders."""
+"""Tests of local.cloudfront.response_headers."""
 
 import pytest
 
-from local.cloudfront import Refusal
+from local.cloudfront import ServiceError
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ class TestCreate:
         """
         config = {"Name": "more", **part}
 
-        with pytest.raises(Refusal, match=next(iter(part))) as refused:
+        with pytest.raises(ServiceError, match=next(iter(part))) as refused:
             core.call("CreateResponseHeadersPolicy", {"ResponseHeadersPolicyConfig": config})
 
         assert refused.value.status == 501
@@ -41,7 +41,7 @@ class TestCreate:
         """
         sent = {"ResponseHeadersPolicyConfig": {"Name": "pages"}}
 
-        with pytest.raises(Refusal) as refused:
+        with pytest.raises(ServiceError) as refused:
             core.call("CreateResponseHeadersPolicy", sent)
 
         code = "ResponseHeadersPolicyAlreadyExists"
@@ -57,7 +57,7 @@ class TestDelete:
         config["DefaultCacheBehavior"]["ResponseHeadersPolicyId"] = identity
         core.call("CreateDistribution", {"DistributionConfig": config})
 
-        with pytest.raises(Refusal) as refused:
+        with pytest.raises(ServiceError) as refused:
             core.call("DeleteResponseHeadersPolicy", {"Id": identity, "IfMatch": policy["ETag"]})
 
         code = "ResponseHeadersPolicyInUse"

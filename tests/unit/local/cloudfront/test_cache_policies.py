@@ -1,8 +1,8 @@
-"""Tests of local.cloudfront.cachepolicies."""
+"""Tests of local.cloudfront.cache_policies."""
 
 import pytest
 
-from local.cloudfront import Refusal
+from local.cloudfront import ServiceError
 
 MANAGED = {
     "Managed-CachingOptimized": ("658327ea-f89d-4fab-a63d-7e88639e58f6", 1, 86_400, 31_536_000),
@@ -70,7 +70,7 @@ class TestManaged:
         if operation == "UpdateCachePolicy":
             sent["CachePolicyConfig"] = got["CachePolicy"]["CachePolicyConfig"]
 
-        with pytest.raises(Refusal) as refused:
+        with pytest.raises(ServiceError) as refused:
             core.call(operation, sent)
 
         assert (refused.value.code, refused.value.status) == (code, 400)
@@ -103,7 +103,7 @@ class TestOwn:
         """
         A name belongs to one policy.
         """
-        with pytest.raises(Refusal) as refused:
+        with pytest.raises(ServiceError) as refused:
             core.call("CreateCachePolicy", {"CachePolicyConfig": {"Name": "ours", "MinTTL": 1}})
 
         assert (refused.value.code, refused.value.status) == ("CachePolicyAlreadyExists", 409)
@@ -114,7 +114,7 @@ class TestOwn:
         """
         core.call("CreateCachePolicy", {"CachePolicyConfig": {"Name": "2", "MinTTL": 1}})
 
-        with pytest.raises(Refusal, match="TooManyCachePolicies"):
+        with pytest.raises(ServiceError, match="TooManyCachePolicies"):
             core.call("CreateCachePolicy", {"CachePolicyConfig": {"Name": "3", "MinTTL": 1}})
 
     def test_in_use(self, core, config, policy):
@@ -130,7 +130,7 @@ class TestOwn:
         }
         core.call("CreateDistribution", {"DistributionConfig": config})
 
-        with pytest.raises(Refusal) as refused:
+        with pytest.raises(ServiceError) as refused:
             core.call("DeleteCachePolicy", {"Id": identity, "IfMatch": policy["ETag"]})
 
         assert (refused.value.code, refused.value.status) == ("CachePolicyInUse", 409)
