@@ -48,16 +48,21 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """
-    Where to ask.
+    """Where to ask."""
 
-    Attributes:
-        profile: Of the AWS CLI's settings; None for its default.
-        region: None for the profile's.
-    """
+    session: boto3.Session
 
-    profile: str | None = None
-    region: str | None = None
+    @classmethod
+    def of(cls, *, profile: str | None, region: str | None) -> Account:
+        """
+        Return the account that the AWS CLI would ask with these options.
+
+        Raises:
+            botocore.exceptions.BotoCoreError: There is no such profile.
+        """
+        # boto3 overlooks AWS_REGION, which the AWS CLI reads.
+        region = region or os.environ.get("AWS_REGION")
+        return cls(boto3.Session(profile_name=profile, region_name=region))
 
     def client(self, service: str) -> Any:  # noqa: ANN401  # known only at run time
         """
@@ -66,12 +71,8 @@ class Account:
         Raises:
             UnreachableError: The settings name no place where AWS is.
         """
+        create: Callable[[str], Any] = self.session.client  # type: ignore[assignment]  # overloads
         try:
-            # boto3 overlooks AWS_REGION, which the AWS CLI reads.
-            session = boto3.Session(
-                profile_name=self.profile, region_name=self.region or os.environ.get("AWS_REGION")
-            )
-            create: Callable[[str], Any] = session.client  # type: ignore[assignment]  # overloads
             return create(service)
         except ValueError as exc:
             # An endpoint's address, or a region, that botocore cannot read.

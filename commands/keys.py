@@ -36,7 +36,12 @@ def ask(lambda_client: Any, function: str, question: Mapping[str, Any]) -> dict[
     payload = response["Payload"].read().decode(errors="replace")
     if "FunctionError" in response:
         raise FailedError(payload[:500])
-    answer: dict[str, Any] = json.loads(payload)
+    try:
+        answer = json.loads(payload)
+    except ValueError as exc:
+        raise FailedError(payload[:500]) from exc
+    if not isinstance(answer, dict):
+        raise FailedError(payload[:500])
     return answer
 
 
@@ -57,15 +62,27 @@ def ask_stack(stack: Stack, question: Mapping[str, Any], output: Output) -> dict
 
 
 def show(answer: Mapping[str, Any], output: Output) -> None:
-    """Print a plan, or what came of a revocation."""
+    """
+    Print a plan, or what came of a revocation.
+
+    Raises:
+        RefusedError: It is of a form that is not known here.
+    """
     if output.as_json:
         output.json(answer)
-    elif "keys" in answer:
-        _show_plan(answer, output)
-    elif answer["refused"]:
-        output.line(f"Nothing was done: {answer['refused']}")
-    else:
-        _show_revocation(answer, output)
+        return
+    try:
+        if "keys" in answer:
+            _show_plan(answer, output)
+        elif answer["refused"]:
+            output.line(f"Nothing was done: {answer['refused']}")
+        else:
+            _show_revocation(answer, output)
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as exc:
+        # Stacks are updated, and command lines installed, at different times.
+        raise RefusedError(
+            "the stack's version answers otherwise than this one expects; --json shows the answer"
+        ) from exc
 
 
 def _show_plan(plan: Mapping[str, Any], output: Output) -> None:

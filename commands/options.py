@@ -34,7 +34,7 @@ class Options:
 
     @property
     def account(self) -> Account:
-        return Account(self.profile, self.region)
+        return Account.of(profile=self.profile, region=self.region)
 
     @property
     def output(self) -> Output:
