@@ -64,7 +64,7 @@ def gallery() -> None:
 
     Needs a clone of the repository; it installs what else it needs there.
     """
-    checkout.run_module(checkout.find(Path.cwd()), "local.demo.gallery", [])
+    checkout.run_module(checkout.find(Path.cwd()), "local.demo", ["gallery"])
 
 
 @takes(*COMMON)

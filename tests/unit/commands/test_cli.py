@@ -611,6 +611,24 @@ class TestCheckout:
         assert checkout.find(ROOT / "local" / "site") == ROOT
 
 
+class TestMake:
+    def test_help(self):
+        """
+        Make has what builds and tests the suite, and of the commands the demo alone.
+        """
+        done = subprocess.run(
+            ["make", "help"],  # noqa: S607  # whichever is there
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        targets = set(re.findall(r"^  make (\S+)", done.stdout, re.MULTILINE))
+
+        assert targets >= {"help", "demo", "test", "check", "prove", "bench", "lock", "clean"}
+        assert targets & set(NAMES) == {"demo"}
+
+
 WORDS = st.one_of(
     st.sampled_from(
         [*NAMES, *(o for c in cli.commands.values() for p in c.params for o in p.opts)]
