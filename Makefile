@@ -2,8 +2,8 @@
 # Needs Python 3.11 or newer, make and a package index; all it installs stays under .venv.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo gallery routes doctor dead-letters keys revoke test check prove bench lock \
-	clean functions-environment demo-environment development-environment
+.PHONY: help demo test check prove bench lock clean \
+	functions-environment demo-environment development-environment
 
 VENV ?= .venv
 # The package cache is shared, so that a package of two environments is fetched once.
@@ -23,44 +23,16 @@ DEVELOPMENT_PYTHON := $(DEVELOPMENT)/python
 help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) \
 		| while IFS='|' read -r target says; do printf '  make %-12s %s\n' "$$target" "$$says"; done
-	@echo 'PYTHON=… chooses the interpreter.'
+	@echo 'PYTHON=… chooses the interpreter. For a deployed stack: pipx install . && autopilot --help'
 
 # What a person says reaches the recipes through their environment, to the letter: any text is safe.
-SAID := SITE CHAPTER KEY STACK BUCKET URL COOKIES IP PUBLIC_KEY
+SAID := SITE CHAPTER
 $(foreach name,$(SAID),$(eval override $(name) := $$(value $(name))))
 export $(SAID)
 
 demo: functions-environment demo-environment ## Watch the suite work on this machine (SITE=folder, CHAPTER=name)
 	@exec $(DEMO_PYTHON) -m local.demo --functions-python $(FUNCTIONS_PYTHON) \
 		$(if $(SITE),--site "$$SITE") $(if $(CHAPTER),--chapter "$$CHAPTER")
-
-gallery: functions-environment demo-environment ## Serve a page with private pictures, for a browser to visit
-	@exec env FUNCTIONS_PYTHON=$(FUNCTIONS_PYTHON) $(DEMO_PYTHON) -m local.demo.gallery
-
-# They speak to a deployed stack by the settings of the AWS CLI.
-COMMAND := PYTHONPATH=.:layers/cloudfront $(DEMO_PYTHON) -m
-
-routes: demo-environment ## Say which paths viewers have for an object (KEY=key STACK=name BUCKET=name)
-	@$(COMMAND) commands.routes --key "$${KEY:-docs/index.html}" \
-		$(if $(STACK),--stack "$$STACK") $(if $(BUCKET),--bucket "$$BUCKET") $(if $(JSON),--json)
-
-dead-letters: demo-environment ## List what was set aside, or send it back (STACK=name REDRIVE=1)
-	@$(COMMAND) commands.deadletters --stack "$${STACK:?Name the deployed stack with STACK=name}" \
-		$(if $(REDRIVE),--redrive) $(if $(JSON),--json)
-
-doctor: demo-environment ## Say why CloudFront answered 403 (URL='…' COOKIES='…' IP=address PUBLIC_KEY=file)
-	@$(COMMAND) commands.doctor --url "$${URL:?Name the URL, in quotes: URL=…}" \
-		$(if $(COOKIES),--cookies "$$COOKIES") $(if $(IP),--ip "$$IP") \
-		$(if $(PUBLIC_KEY),--public-key "$$PUBLIC_KEY") $(if $(JSON),--json)
-
-keys: demo-environment ## Say what the signing keys are at, and what comes next (STACK=name)
-	@$(COMMAND) commands.keys --stack "$${STACK:?Name the deployed stack with STACK=name}" \
-		$(if $(JSON),--json)
-
-revoke: demo-environment ## Revoke a signing key now (KEY=id STACK=name LEAKED=1 FORCE=1)
-	@$(COMMAND) commands.keys --stack "$${STACK:?Name the deployed stack with STACK=name}" \
-		--revoke "$${KEY:?Name the public key with KEY=id}" \
-		$(if $(LEAKED),--leaked) $(if $(FORCE),--force) $(if $(JSON),--json)
 
 # One file, or one test of it, is done before worker processes would have started.
 paths_in_args = $(foreach word,$(ARGS),$(wildcard $(firstword $(subst ::, ,$(word)))))

@@ -1,1 +1,1 @@
-"""What a person types beside the demo: questions to a deployed stack, and help for it."""
+"""The `autopilot` command line: questions to a deployed stack, help for it, and the demo."""

@@ -1,26 +1,23 @@
-"""Tell why CloudFront answered 403 for a signed URL or signed cookies, and what mends it.
+"""Why CloudFront answered 403 for a signed URL or signed cookies, and what mends it.
 
-Asks CloudFront for its distributions, key groups and public keys, by the settings of the AWS CLI.
+Asks CloudFront for its distributions, key groups and public keys, or takes a key from a file.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import sys
-import time
+import re
 from dataclasses import asdict
-from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
-
-import boto3
-from botocore.exceptions import BotoCoreError, ClientError
-from rich.console import Console
+from typing import TYPE_CHECKING
+from urllib.parse import unquote_plus
 
 from cdn.cloudfront import key_groups
 from cdn.diagnosis import url_verification
 from cdn.diagnosis.url_verification import Keys, Verdict
-from cdn.errors import CdnError
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudfront import CloudFrontClient
+
+    from commands.output import Output
 
 _OPEN_TO_ALL = Verdict(
     None,
@@ -28,68 +25,58 @@ _OPEN_TO_ALL = Verdict(
     "A 403 then comes from the origin (for S3: a missing object, or no permission to read it), "
     "from a web ACL or from a geographic restriction.",
 )
+_KEY_ID = re.compile(r"(?:^|[?&;\s])(?:CloudFront-)?Key-Pair-Id=([^&;#\s]*)")
 
 
-def main() -> int:
-    """Diagnose one URL."""
-    told = _arguments()
-    console = Console(stderr=told.json, soft_wrap=True)
-    try:
-        where, verdict = _diagnose(told)
-    except (BotoCoreError, ClientError, CdnError, OSError) as exc:
-        console.print(f"doctor: {exc}", markup=False)
-        console.print("Are the AWS CLI's credentials set? Or name the public key's PEM file.")
-        return 2
-    if told.json:
-        policy = verdict.policy and asdict(verdict.policy)
-        json.dump(where | asdict(verdict) | {"policy": policy}, sys.stdout)
-        return 0
-    for name, value in where.items():
-        console.print(f"{name}: {value}", markup=False, highlight=False)
-    if verdict.policy:
-        console.print(f"policy: {asdict(verdict.policy)}", markup=False, highlight=False)
-    console.print()
-    console.print(f"{verdict.cause or 'opens'}: {verdict.finding}", markup=False, style="bold")
-    if verdict.fix:
-        console.print(verdict.fix, markup=False)
-    return 0
+def diagnose(
+    client: CloudFrontClient, url: str, *, cookies: str | None, now_s: float, viewer_ip: str | None
+) -> tuple[dict[str, str], Verdict]:
+    """
+    Return what decides about *url* in this account, and the verdict.
 
-
-def _diagnose(told: argparse.Namespace) -> tuple[dict[str, str], Verdict]:
-    if told.public_key:
-        pem = Path(told.public_key).read_text(encoding="utf-8")
-        (key_id,) = parse_qs(urlsplit(told.url).query).get("Key-Pair-Id", ["?"])[:1]
-        where = {"public key": told.public_key}
-        keys = Keys(public={key_id: pem}, trusted=[key_id])
-    else:
-        guard = key_groups.guard_of(boto3.Session().client("cloudfront"), told.url)
-        where = {
-            "distribution": guard.distribution_id,
-            "behavior": guard.pattern,
-            "key groups": ", ".join(guard.key_group_ids) or "none",
-        }
-        if not guard.key_group_ids:
-            return where, _OPEN_TO_ALL
-        keys = Keys(public=guard.public, trusted=guard.key_ids)
+    Raises:
+        NotServedError: No distribution of this account answers for the URL's host.
+    """
+    guard = key_groups.guard_of(client, url)
+    where = {
+        "distribution": guard.distribution_id,
+        "behavior": guard.pattern,
+        "key groups": ", ".join(guard.key_group_ids) or "none",
+    }
+    if not guard.key_group_ids:
+        return where, _OPEN_TO_ALL
+    keys = Keys(public=guard.public, trusted=guard.key_ids)
     return where, url_verification.diagnose(
-        told.url,
-        cookies=told.cookies or None,
-        keys=keys,
-        now_s=told.at or time.time(),
-        viewer_ip=told.ip or None,
+        url, cookies=cookies, keys=keys, now_s=now_s, viewer_ip=viewer_ip
     )
 
 
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="make doctor", description=__doc__)
-    parser.add_argument("--url", required=True, help="as the viewer sent it, with all parameters")
-    parser.add_argument("--cookies", help="the Cookie header that the viewer sent")
-    parser.add_argument("--ip", help="the viewer's address")
-    parser.add_argument("--at", type=float, help="as of this second of Unix time; now if left out")
-    parser.add_argument("--public-key", help="a PEM file: check by this key, without asking AWS")
-    parser.add_argument("--json", action="store_true", help="answer as JSON")
-    return parser.parse_args()
+def diagnose_by_key(
+    pem: str, url: str, *, cookies: str | None, now_s: float, viewer_ip: str | None
+) -> Verdict:
+    """Return the verdict where *pem* is the one key that is known and trusted, whatever its id."""
+    named = _KEY_ID.search(url) or _KEY_ID.search(cookies or "")
+    key_id = unquote_plus(named[1]) if named else "?"
+    return url_verification.diagnose(
+        url,
+        cookies=cookies,
+        keys=Keys(public={key_id: pem}, trusted=[key_id]),
+        now_s=now_s,
+        viewer_ip=viewer_ip,
+    )
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def show(where: dict[str, str], verdict: Verdict, output: Output) -> None:
+    """Print *verdict*, and *where* it holds."""
+    policy = asdict(verdict.policy) if verdict.policy else None
+    if output.as_json:
+        output.json(where | asdict(verdict) | {"policy": policy})
+        return
+    for name, value in where.items():
+        output.line(f"{name}: {value}")
+    if policy:
+        output.line(f"policy: {policy}")
+    output.line()
+    output.line(f"{verdict.cause or 'opens'}: {verdict.finding}", style="bold")
+    if verdict.fix:
+        output.line(verdict.fix)

@@ -1,26 +1,23 @@
-"""Tell what the signing keys of a stack are at, or revoke one now."""
+"""The signing keys of a stack: what state each is in, and the revocation of one."""
 
 from __future__ import annotations
 
-import argparse
 import json
-import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-from rich.console import Console
-from rich.table import Table
-
-from commands import account
+from commands.account import RefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
+
+    from commands.account import Stack
+    from commands.output import Output
 
 _OUTPUT = "RotateKeysName"
 
 
-class FailedError(Exception):
+class FailedError(RefusedError):
     """The function did not answer; *said* is what Lambda says of it."""
 
     def __init__(self, said: str) -> None:
@@ -30,76 +27,88 @@ class FailedError(Exception):
 
 def ask(lambda_client: Any, function: str, question: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ANN401  # boto3's own client, of which only invoke is used
     """
-    Call the function that rotates keys, and give its answer.
+    Call the function that rotates keys, and return its answer.
 
     Raises:
         FailedError: It ended in an error.
     """
-    answer = lambda_client.invoke(FunctionName=function, Payload=json.dumps(question).encode())
-    said = answer["Payload"].read().decode()
-    if "FunctionError" in answer:
-        raise FailedError(said[:500])
-    told: dict[str, Any] = json.loads(said)
-    return told
-
-
-def show(told: Mapping[str, Any], say: Callable[[Any], None]) -> None:
-    """Write a plan, or what came of a revocation, for people."""
-    if "keys" in told:
-        table = Table("key", "state", "name", "signs since", "drains since")
-        for key in told["keys"]:
-            moments = (key.get(name, "")[:16] for name in ("promoted", "inactive"))
-            table.add_row(key.get("key_id", ""), key["state"], key["name"], *moments)
-        say(table)
-        say("Next: " + ", ".join(f"{name} {value}" for name, value in told["next"].items()))
-        for sentence in told["attention"]:
-            say(sentence)
-        return
-    if told["refused"]:
-        say(f"Nothing was done: {told['refused']}")
-        return
-    dead = ", ".join(told["key_ids"])
-    say(f"Revoked: {dead}. Signing now: {told['signing'] or 'no key'}.")
-    if not told["left_group"]:
-        say("It is still trusted: the function goes on by itself every five minutes.")
-    say(f"Links signed by it die on: {', '.join(told['distribution_ids']) or 'no distribution'}.")
-    until = datetime.fromtimestamp(told["last_link_until_s"], tz=UTC)
-    say(f"The last honest one would have expired at {until:%Y-%m-%d %H:%M:%SZ}.")
-
-
-def main() -> int:
-    """Speak to the deployed stack that is named."""
-    told = _arguments()
-    console = Console(stderr=told.json)
-    question: dict[str, Any] = {"plan": True}
-    if told.revoke:
-        question = {"revoke": told.revoke, "secret_leaked": told.leaked, "force": told.force}
+    response = lambda_client.invoke(FunctionName=function, Payload=json.dumps(question).encode())
+    payload = response["Payload"].read().decode(errors="replace")
+    if "FunctionError" in response:
+        raise FailedError(payload[:500])
     try:
-        stack = account.deployed(told.stack)
-        if _OUTPUT not in stack.outputs:
-            console.print(f"Stack {told.stack} signs nothing: it has no JwtIssuer.", markup=False)
-            return 2
-        answer = ask(stack.client("lambda"), stack.outputs[_OUTPUT], question)
-    except (BotoCoreError, ClientError, FailedError) as exc:
-        console.print(f"keys: {exc}", markup=False)
-        console.print(account.HELP)
-        return 2
-    if told.json:
-        json.dump(answer, sys.stdout)
-    else:
-        show(answer, console.print)
-    return 1 if answer.get("refused") else 0
+        answer = json.loads(payload)
+    except ValueError as exc:
+        raise FailedError(payload[:500]) from exc
+    if not isinstance(answer, dict):
+        raise FailedError(payload[:500])
+    return answer
 
 
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="make keys", description=__doc__)
-    parser.add_argument("--stack", required=True, help="the deployed stack's name")
-    parser.add_argument("--revoke", help="the id of the public key to revoke")
-    parser.add_argument("--leaked", action="store_true", help="the whole secret has leaked")
-    parser.add_argument("--force", action="store_true", help="even if no other key is proven")
-    parser.add_argument("--json", action="store_true", help="answer as JSON")
-    return parser.parse_args()
+def ask_stack(stack: Stack, question: Mapping[str, Any], output: Output) -> dict[str, Any]:
+    """
+    Ask the function of *stack* that rotates keys.
+
+    Raises:
+        RefusedError: The stack has no signing keys, or the function ended in an error.
+    """
+    if _OUTPUT not in stack.outputs:
+        raise RefusedError(
+            f"stack {stack.name} signs nothing: it has no output {_OUTPUT}, "
+            "because it was deployed without JwtIssuer"
+        )
+    with output.status("Asking the function that rotates the keys"):
+        return ask(stack.client("lambda"), stack.outputs[_OUTPUT], question)
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def show(answer: Mapping[str, Any], output: Output) -> None:
+    """
+    Print a plan, or what came of a revocation.
+
+    Raises:
+        RefusedError: It is of a form that is not known here.
+    """
+    if output.as_json:
+        output.json(answer)
+        return
+    try:
+        if "keys" in answer:
+            _show_plan(answer, output)
+        elif answer["refused"]:
+            output.line(f"Nothing was done: {answer['refused']}")
+        else:
+            _show_revocation(answer, output)
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as exc:
+        # Stacks are updated, and command lines installed, at different times.
+        raise RefusedError(
+            "the stack's version answers otherwise than this one expects; --json shows the answer"
+        ) from exc
+
+
+def _show_plan(plan: Mapping[str, Any], output: Output) -> None:
+    output.table(
+        ("key", "state", "name", "signs since", "drains since"),
+        (
+            (
+                key.get("key_id", ""),
+                key["state"],
+                key["name"],
+                *(key.get(name, "")[:16] for name in ("promoted", "inactive")),
+            )
+            for key in plan["keys"]
+        ),
+    )
+    output.line("Next: " + ", ".join(f"{name} {value}" for name, value in plan["next"].items()))
+    for sentence in plan["attention"]:
+        output.line(sentence)
+
+
+def _show_revocation(report: Mapping[str, Any], output: Output) -> None:
+    revoked = ", ".join(report["key_ids"])
+    output.line(f"Revoked: {revoked}. Signing now: {report['signing'] or 'no key'}.")
+    if not report["left_group"]:
+        output.line("It is still trusted: the function goes on by itself every five minutes.")
+    distributions = ", ".join(report["distribution_ids"]) or "no distribution"
+    output.line(f"Links signed by it no longer open on: {distributions}.")
+    until = datetime.fromtimestamp(report["last_link_until_s"], tz=UTC)
+    output.line(f"The last honest one would have expired at {until:%Y-%m-%d %H:%M:%SZ}.")

@@ -1,38 +1,30 @@
-"""Show for an object of a bucket which paths viewers have for it, and why.
+"""Which paths viewers have for an object of a bucket, and why.
 
-Asks the account of a deployed stack. Without one it shows an account made up for the purpose, with
-a distribution of each kind.
+Asks the account of a deployed stack, or shows an example with a distribution of each kind.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import sys
-import time
 from dataclasses import asdict, dataclass
 from itertools import groupby
-from random import Random
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-from rich.console import Console
-
 from cdn.cloudfront import behaviors, distributions, paths
-from cdn.errors import CdnError
+from cdn.cloudfront.behaviors import Distribution
 from cdn.invalidation import routes
-from commands import account
-from local import aws
-from local.cloudfront import CloudFront, doors
+from commands.account import RefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from mypy_boto3_cloudfront import CloudFrontClient
 
+    from commands.account import Stack
+    from commands.output import Output
+
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ShownPath:
     """One path, or why there is none: then *path* is empty."""
 
     distribution: str
@@ -41,134 +33,141 @@ class Told:
     why: str
 
 
-def explain(
-    client: CloudFrontClient,
-    bucket: str,
-    key: str,
-    *,
-    both_forms: bool,
-    access_points: Mapping[str, str],
-) -> list[Told]:
+@dataclass(frozen=True, slots=True)
+class Site:
     """
-    Tell every path that an invalidation of *key* would name, distribution by distribution.
+    What decides about paths.
 
-    Raises:
-        RetryLaterError: CloudFront is busy.
+    Attributes:
+        buckets: Those that the stack looks after.
+        access_points: Buckets by the access points that lead to them.
+        both_forms: Whether a key that scripts write differently has two paths.
     """
-    survey = distributions.survey(client, access_points=access_points)
-    read = {one: distributions.config(client, one) for one in sorted(survey.etags)}
-    known = tuple(
-        behaviors.of_config(one, found[1], with_queries=survey.with_queries)
-        for one, found in read.items()
-        if found
+
+    buckets: tuple[str, ...]
+    distributions: tuple[Distribution, ...]
+    access_points: Mapping[str, str]
+    both_forms: bool = True
+
+
+def explain(site: Site, bucket: str, key: str) -> list[ShownPath]:
+    """Return every path that an invalidation of *key* would name, distribution by distribution."""
+    into = routes.into(
+        bucket,
+        site.distributions,
+        both_forms=site.both_forms,
+        access_points=site.access_points,
     )
-    into = routes.into(bucket, known, both_forms=both_forms, access_points=access_points)
     return [
-        *(told for route in into for told in _of_route(route, key)),
-        *(Told("", "", "", sentence) for sentence in routes.undeclared(known, access_points)),
+        *(path for route in into for path in _of_route(route, key)),
+        *(
+            ShownPath("", "", "", sentence)
+            for sentence in routes.undeclared(site.distributions, site.access_points)
+        ),
     ]
 
 
-def _of_route(route: routes.Route, key: str) -> Iterator[Told]:
+def _of_route(route: routes.Route, key: str) -> Iterator[ShownPath]:
     where = (route.distribution.id, route.origin.domain_name + route.origin.path)
     if unreached := route.why_not(key):
-        yield Told(*where, "", unreached)
+        yield ShownPath(*where, "", unreached)
         return
     for item in route.explain(key):
         cannot = paths.why_not(item.path)
-        yield Told(*where, "" if cannot else item.path, cannot or item.why)
+        yield ShownPath(*where, "" if cannot else item.path, cannot or item.why)
 
 
-def main() -> int:
-    """Ask the deployed stack that is named, or the example."""
-    told = _arguments()
-    console = Console(stderr=told.json, soft_wrap=True)
-    try:
-        with console.status("Asking CloudFront …"):
-            if told.stack:
-                stack = account.deployed(told.stack)
-                client, parameters = stack.client("cloudfront"), stack.parameters
-            else:
-                client, parameters = _example()
-        bucket = told.bucket or parameters["UploadBuckets"].partition(",")[0]
-        found = explain(
-            client,
-            bucket,
-            told.key,
-            both_forms=parameters.get("UrlForms", "both") == "both",
-            access_points=dict(
-                pair.split("=", 1) for pair in parameters.get("AccessPoints", "").split(",") if pair
-            ),
+def read_site(stack: Stack, output: Output) -> Site:
+    """
+    Read what decides about the paths of *stack*.
+
+    Raises:
+        RefusedError: It is no stack of CloudFront Autopilot.
+        RetryLaterError: CloudFront throttles.
+    """
+    if "UploadBuckets" not in stack.parameters:
+        raise RefusedError(
+            f"stack {stack.name} is not CloudFront Autopilot: it has no parameter UploadBuckets"
         )
-    except (BotoCoreError, ClientError, CdnError) as exc:
-        console.print(f"routes: {exc}", markup=False)
-        console.print(account.HELP)
-        return 2
-    if told.json:
-        json.dump({"routes": [asdict(one) for one in found]}, sys.stdout)
-        return 0
-    _show(console, told, bucket, found)
-    return 0
-
-
-def _show(console: Console, told: argparse.Namespace, bucket: str, found: list[Told]) -> None:
-    if not told.stack:
-        console.print("An example account; STACK=name asks your own.")
-    console.print(f"What shows s3://{bucket}/{told.key} to viewers:", markup=False)
-    width = max((len(one.path) for one in found), default=0)
-    for (distribution, origin), group in groupby(found, lambda one: (one.distribution, one.origin)):
-        console.print()
-        if distribution:
-            console.print(f"{distribution}, from {origin}", markup=False, highlight=False)
-        for one in group:
-            console.print(f"  {one.path or '(none)':{width}}  {one.why}", markup=False)
-    if not found:
-        console.print("No enabled distribution has this bucket as an origin.")
-
-
-def _example() -> tuple[CloudFrontClient, dict[str, str]]:
-    session = aws.session(access_key=aws.OUTSIDE)
-    core = CloudFront(now=time.time, random=Random(0))  # noqa: S311  # the same ids each time
-    doors.attach(session.events, core)
-    by_query = "4cc15a8a-d715-48a4-82b8-cc0b614638fe"
-    plain = "658327ea-f89d-4fab-a63d-7e88639e58f6"
-    for number, (host, path, policy) in enumerate(
-        [
-            ("site.s3.eu-west-1.amazonaws.com", "", plain),
-            ("site.s3-website-eu-west-1.amazonaws.com", "", plain),
-            ("site.s3.eu-west-1.amazonaws.com", "/docs", by_query),
-            ("photos-x1y2-s3alias.s3.eu-west-1.amazonaws.com", "", plain),
-        ]
-    ):
-        core.call("CreateDistribution", {"DistributionConfig": _config(number, host, path, policy)})
-    return session.client("cloudfront"), {"UploadBuckets": "site"}
-
-
-def _config(number: int, host: str, path: str, policy: str) -> dict[str, Any]:
-    origin: dict[str, Any] = {"Id": "site", "DomainName": host, "OriginPath": path}
-    origin |= {"S3OriginConfig": {"OriginAccessIdentity": ""}} if ".s3." in host else {}
-    return {
-        "CallerReference": str(number),
-        "Comment": "",
-        "Enabled": True,
-        "DefaultRootObject": "index.html",
-        "Origins": {"Quantity": 1, "Items": [origin]},
-        "DefaultCacheBehavior": {
-            "TargetOriginId": "site",
-            "ViewerProtocolPolicy": "allow-all",
-            "CachePolicyId": policy,
-        },
+    pairs = stack.parameters.get("AccessPoints", "").split(",")
+    access_points = {
+        name: bucket for name, equals, bucket in (pair.partition("=") for pair in pairs) if equals
     }
+    with output.status("Asking CloudFront"):
+        read = read_distributions(stack.client("cloudfront"), access_points)
+    return Site(
+        buckets=tuple(stack.parameters["UploadBuckets"].split(",")),
+        distributions=read,
+        access_points=access_points,
+        both_forms=stack.parameters.get("UrlForms", "both") == "both",
+    )
 
 
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="make routes", description=__doc__)
-    parser.add_argument("--stack", help="the deployed stack's name")
-    parser.add_argument("--bucket", help="if not the stack's first")
-    parser.add_argument("--key", required=True, help="the object")
-    parser.add_argument("--json", action="store_true", help="answer as JSON")
-    return parser.parse_args()
+def read_distributions(
+    client: CloudFrontClient, access_points: Mapping[str, str]
+) -> tuple[Distribution, ...]:
+    """
+    Read the distributions that have an origin in S3.
+
+    Raises:
+        RetryLaterError: CloudFront throttles.
+    """
+    survey = distributions.survey(client, access_points=access_points)
+    configs = {id_: distributions.config(client, id_) for id_ in sorted(survey.etags)}
+    return tuple(
+        behaviors.of_config(id_, config[1], with_queries=survey.with_queries)
+        for id_, config in configs.items()
+        if config
+    )
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def show(shown: Sequence[ShownPath], bucket: str, key: str, output: Output) -> None:
+    """Print *shown*, distribution by distribution."""
+    if output.as_json:
+        output.json({"routes": [asdict(path) for path in shown]})
+        return
+    output.line(f"What shows s3://{bucket}/{key} to viewers:")
+    width = max((len(path.path) for path in shown), default=0)
+    for (distribution, origin), group in groupby(shown, lambda p: (p.distribution, p.origin)):
+        output.line()
+        if distribution:
+            output.line(f"{distribution}, from {origin}")
+        for path in group:
+            output.line(f"  {path.path or '(none)':{width}}  {path.why}")
+    if not shown:
+        output.line("No enabled distribution has this bucket as an origin.")
+
+
+_WITH_QUERIES = "4cc15a8a-d715-48a4-82b8-cc0b614638fe"
+_PLAIN = "658327ea-f89d-4fab-a63d-7e88639e58f6"
+
+
+def example() -> Site:
+    """Return a site with a distribution of each kind, made up for the purpose."""
+    known = (
+        ("E7467TOZJ346V8", "site.s3.eu-west-1.amazonaws.com", "", _PLAIN),
+        ("EAWVUON9BA8GEH", "site.s3-website-eu-west-1.amazonaws.com", "", _PLAIN),
+        ("EDFDVBD6EXAMPLE", "site.s3.eu-west-1.amazonaws.com", "/docs", _WITH_QUERIES),
+        ("EXAMPLEPHOTOS1", "photos-x1y2-s3alias.s3.eu-west-1.amazonaws.com", "", _PLAIN),
+    )
+    return Site(
+        buckets=("site",),
+        distributions=tuple(
+            behaviors.of_config(
+                id_, _config(host, path, policy), with_queries=frozenset({_WITH_QUERIES})
+            )
+            for id_, host, path, policy in known
+        ),
+        access_points={},
+    )
+
+
+def _config(host: str, path: str, policy: str) -> dict[str, Any]:
+    return {
+        "DefaultRootObject": "index.html",
+        "Origins": {
+            "Quantity": 1,
+            "Items": [{"Id": "site", "DomainName": host, "OriginPath": path}],
+        },
+        "DefaultCacheBehavior": {"TargetOriginId": "site", "CachePolicyId": policy},
+    }

@@ -177,7 +177,7 @@ class Stage:
         }
         with self.narrator.busy("The doctor looks"):
             found = {cause: self._diagnosed(url, at) for cause, (url, at) in cases.items()}
-        self.narrator.say(f"make doctor URL=…: {found['expired']['finding']}")
+        self.narrator.say(f"autopilot doctor: {found['expired']['finding']}")
         self.claims.check(
             "doctor-names-cause",
             "Of each link that got a 403, the doctor names the check that failed.",
@@ -187,7 +187,7 @@ class Stage:
     def _diagnosed(self, url: str, at: float | None) -> dict[str, Any]:
         done = subprocess.run(
             [
-                *(sys.executable, "-m", "commands.doctor", "--json", "--url", url),
+                *(sys.executable, "-m", "commands", "doctor", "--json", url),
                 *("--at", str(at or self.world.virtual_time.now())),
             ],
             cwd=_ROOT,
@@ -205,7 +205,8 @@ class Stage:
             text=True,
             check=False,
         )
-        if done.returncode:
+        # 1 says that the doctor found something.
+        if done.returncode not in {0, 1} or not done.stdout:
             return {"cause": done.stderr, "finding": done.stderr}
         told: dict[str, Any] = json.loads(done.stdout)
         return told

@@ -104,6 +104,7 @@ class TestRules:
             ("handlers", SWEEP, "from local import virtual_time"),
             ("handlers", SWEEP, "from commands import account"),
             ("strangers", SWEEP, "from functions.collect_changes import app"),
+            ("commands", "commands/routes.py", "from local import virtual_time"),
             ("upward", TABLE, "import functions.sweep.app"),
             ("upward", TABLE, "from local import virtual_time"),
             ("upward", TABLE, "from commands import account"),

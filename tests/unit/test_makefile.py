@@ -30,7 +30,7 @@ def test_workers(arguments, parallel):
     For one file no worker processes are started.
     """
     done = subprocess.run(
-        ["make", "--dry-run", "test", f"ARGS={arguments}", f"PYTHON={sys.executable}"],
+        ["make", "--dry-run", "test", f"ARGS={arguments}", f"PYTHON={sys.executable}"],  # noqa: S607  # make is what is tested
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from commands import deadletters
+from commands import dead_letters
 from local.faults import Crash, Does, Rule
 from tests.local import suite
 
@@ -19,17 +19,17 @@ def pairs(cloud):
     """The queues of the stack that have dead letters, as a person's credentials see them."""
     resources = cloud.world.deployment.resources
     urls = {name: url for name, url in resources.items() if str(url).startswith("https://sqs")}
-    return deadletters.pairs(cloud.world.client("sqs"), urls)
+    return dead_letters.pairs(cloud.world.client("sqs"), urls)
 
 
 def listed(cloud):
     sqs = cloud.world.client("sqs")
-    return [letter for pair in pairs(cloud) for letter in deadletters.letters(sqs, pair)]
+    return [letter for pair in pairs(cloud) for letter in dead_letters.letters(sqs, pair)]
 
 
 def redrive(cloud):
     sqs, now = cloud.world.client("sqs"), cloud.world.virtual_time.now
-    return {pair.name: deadletters.redrive(sqs, pair, now=now) for pair in pairs(cloud)}
+    return {pair.name: dead_letters.redrive(sqs, pair, now=now) for pair in pairs(cloud)}
 
 
 def set_aside(cloud, queue, body):

@@ -6,6 +6,7 @@ import json
 import pytest
 
 from commands import keys
+from commands.output import Output
 from tests.local import signed
 
 
@@ -37,20 +38,27 @@ def ask(cloud, question):
     return keys.ask(Lambda(world), world.outputs["RotateKeysName"], question)
 
 
-def shown(told):
-    lines = []
-    keys.show(told, lambda line: lines.append(line if isinstance(line, str) else "table"))
-    return lines
+def shown(answer):
+    file = io.StringIO()
+    keys.show(answer, Output.to(file, None))
+    return file.getvalue().splitlines()
 
 
 def test_plan(cloud):
     """
     The plan is shown as a table, with what comes next.
     """
-    lines = shown(ask(cloud, {"plan": True}))
+    plan = ask(cloud, {"plan": True})
 
-    assert lines[0] == "table"
-    assert lines[1].startswith("Next: step ")
+    lines = shown(plan)
+
+    count = len(plan["keys"])
+    assert count
+    assert lines[0] == "key\tstate\tname\tsigns since\tdrains since"
+    assert [line.split("\t")[1] for line in lines[1 : 1 + count]] == [
+        key["state"] for key in plan["keys"]
+    ]
+    assert lines[1 + count].startswith("Next: step ")
 
 
 def test_refused(cloud):

@@ -1,23 +1,62 @@
 """For an object, every path that viewers have is shown, with the reason for each."""
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
+import time
+from random import Random
 
 import pytest
 
 from commands import routes
+from commands.exit_codes import Exit
+from local import aws
+from local.cloudfront import CloudFront, doors
+from tests.unit.commands.running import run
 
-ROOT = Path(__file__).parents[3]
+BY_QUERY, PLAIN = "4cc15a8a-d715-48a4-82b8-cc0b614638fe", "658327ea-f89d-4fab-a63d-7e88639e58f6"
+HOSTS = [
+    ("site.s3.eu-west-1.amazonaws.com", "", PLAIN),
+    ("site.s3-website-eu-west-1.amazonaws.com", "", PLAIN),
+    ("site.s3.eu-west-1.amazonaws.com", "/docs", BY_QUERY),
+    ("photos-x1y2-s3alias.s3.eu-west-1.amazonaws.com", "", PLAIN),
+]
+
+
+def client():
+    """An account with the distributions of the example."""
+    session = aws.session(access_key=aws.OUTSIDE)
+    core = CloudFront(now=time.time, random=Random(0))
+    doors.attach(session.events, core)
+    for number, (host, path, policy) in enumerate(HOSTS):
+        core.call("CreateDistribution", {"DistributionConfig": config(number, host, path, policy)})
+    return session.client("cloudfront")
+
+
+def config(number, host, path, policy):
+    origin = {"Id": "site", "DomainName": host, "OriginPath": path}
+    origin |= {"S3OriginConfig": {"OriginAccessIdentity": ""}} if ".s3." in host else {}
+    return {
+        "CallerReference": str(number),
+        "Comment": "",
+        "Enabled": True,
+        "DefaultRootObject": "index.html",
+        "Origins": {"Quantity": 1, "Items": [origin]},
+        "DefaultCacheBehavior": {
+            "TargetOriginId": "site",
+            "ViewerProtocolPolicy": "allow-all",
+            "CachePolicyId": policy,
+        },
+    }
 
 
 def explain(key, *, bucket="site", access_points=None, both_forms=True):
-    client, _ = routes._example()
-    return routes.explain(
-        client, bucket, key, both_forms=both_forms, access_points=access_points or {}
+    access_points = access_points or {}
+    site = routes.Site(
+        buckets=("site",),
+        distributions=routes.read_distributions(client(), access_points),
+        access_points=access_points,
+        both_forms=both_forms,
     )
+    return routes.explain(site, bucket, key)
 
 
 class TestExplain:
@@ -65,26 +104,25 @@ class TestExplain:
         assert len(paths) == count
 
 
-class TestCommand:
-    def run(self, *arguments):
-        return subprocess.run(
-            [sys.executable, "-m", "commands.routes", *arguments],
-            cwd=ROOT,
-            env={
-                **os.environ,
-                "PYTHONPATH": ".:layers/cloudfront",
-                "AWS_EC2_METADATA_DISABLED": "1",
-            },
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+class TestExample:
+    @pytest.mark.parametrize("key", ["docs/index.html", "index.html", "docs/a+b.css"])
+    def test_as_read(self, key):
+        """
+        The example account says what one with its distributions says.
+        """
+        example = [
+            (path.origin, path.path) for path in routes.explain(routes.example(), "site", key)
+        ]
 
+        assert sorted(example) == sorted((path.origin, path.path) for path in explain(key))
+
+
+class TestCommand:
     def test_json(self):
         """
         For machines, standard output is JSON and nothing else.
         """
-        done = self.run("--key", "docs/index.html", "--json")
+        done = run("routes", "docs/index.html", "--example", "--json")
 
         assert done.returncode == 0
         assert json.loads(done.stdout)["routes"][0]["path"] == "/docs/index.html"
@@ -93,8 +131,8 @@ class TestCommand:
         """
         Without credentials or region it says what is missing, in a line.
         """
-        done = self.run("--key", "a", "--stack", "autopilot")
+        done = run("routes", "a", "--stack", "autopilot")
 
-        assert done.returncode == 2
-        assert "credentials and region" in done.stdout
+        assert done.returncode == Exit.AWS_UNREACHABLE
+        assert "credentials and region" in done.stderr
         assert "Traceback" not in done.stderr
