@@ -112,7 +112,7 @@ class _Talk(BaseHTTPRequestHandler):
         if sign is None:
             self._send(HTTPStatus.NOT_FOUND, b"{}", {})
             return
-        # Told before it is answered: the sandbox may ask for its next at once.
+        # Put before it is answered: the sandbox may ask for its next at once.
         self.api.signs.put((sign, json.loads(body or b"null")))
         self._send(HTTPStatus.ACCEPTED, b'{"status":"OK"}', {})
 

@@ -1,5 +1,6 @@
 """No test passes that prints a key, a signature, a policy or a token."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -38,6 +39,7 @@ def test_fails(tmp_path, printed, passes):
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "tests.conftest", "-q", tmp_path, "-c", "/dev/null"],
         cwd=ROOT,
+        env=os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         capture_output=True,
         text=True,
         check=False,

@@ -125,6 +125,7 @@ class TestUpload:
 
 
 class TestHardship:
+    @pytest.mark.prove
     def test_holds(self):
         """
         Every claim of the chapter holds.

@@ -1,4 +1,4 @@
-"""Rings are counted: the clock's and the schedule's."""
+"""Timers are counted, and scheduled invocations."""
 
 from typing import Any
 

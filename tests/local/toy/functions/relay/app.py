@@ -1,4 +1,4 @@
-"""Each change is counted, and rings the clock."""
+"""Each change is counted, and sends a timer."""
 
 import json
 import os
