@@ -62,5 +62,6 @@ def run_module(root: Path, module: str, arguments: Sequence[str]) -> NoReturn:
     os.execv(python, [str(python), "-m", module, *arguments])  # noqa: S606  # no shell
 
 
-# Variables of the environment by which the recipes would do something else.
-_MAKE_READS = frozenset({"VENV", "PYTHON", "MAKEFLAGS", "MAKEFILES", "MFLAGS", "GNUMAKEFLAGS"})
+# Variables of the environment by which make would do something else. PYTHON may choose the
+# interpreter, as it does for make.
+_MAKE_READS = frozenset({"VENV", "MAKEFLAGS", "MAKEFILES", "MFLAGS", "GNUMAKEFLAGS"})
