@@ -213,7 +213,7 @@ class TestRevoke:
 class TestEdited:
     def test_standby_removed(self, cloud):
         """
-        A standby that somebody took out of the group is put back, and is none until it is verified again.
+        A standby that somebody removed from the group is added again, and has to be verified anew.
         """
         ready(cloud)
         client = cloud.world.client("cloudfront")

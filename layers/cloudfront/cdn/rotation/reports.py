@@ -198,9 +198,12 @@ def step_result(step: Step | Wait, *, error: str) -> StepResult:
     """
     if isinstance(step, Wait):
         return StepResult("rotation waits", step.reason, due_at_ms=step.due_at_ms)
+    ids = described(step)
+    # `name` is a log record's own.
+    ids |= {"key_name": ids.pop("name")} if "name" in ids else {}
     if error:
-        return StepResult("rotation step failed", error, described(step))
-    return StepResult("rotation step taken", ids=described(step))
+        return StepResult("rotation step failed", error, ids)
+    return StepResult("rotation step taken", ids=ids)
 
 
 def _fields(values: Any) -> dict[str, Any]:  # noqa: ANN401  # any dataclass

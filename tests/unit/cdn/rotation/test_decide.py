@@ -308,5 +308,5 @@ class TestWhatever:
 
         if isinstance(step, steps.DeletePublicKey):
             key = next(one for one in seen.public_keys if one.id == step.key_id)
-            assert decide.is_ours(key, name_prefix=NAME_PREFIX)
+            assert model.is_ours(key, name_prefix=NAME_PREFIX)
             assert key.id not in {*seen.group.key_ids, *seen.in_other_groups}
