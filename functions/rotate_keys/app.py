@@ -4,6 +4,7 @@ CloudFormation calls it, too: for the stack's key group.
 """
 
 import json
+import sys
 import time
 from dataclasses import asdict
 from typing import Any, get_args
@@ -12,18 +13,19 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from cdn import clients, settings
-from cdn.access import audit, cached, grants
+from cdn.access import cached, grants
 from cdn.aws.announcements import Announcer
 from cdn.aws.table import Table
 from cdn.cloudfront import probe
 from cdn.errors import CdnError, RetryLaterError, SettingError
 from cdn.rotation import key_group_resource, reconcile, reports, revocation
-from cdn.rotation.decide import Rules
-from cdn.rotation.execute import Desk
+from cdn.rotation.context import RotationContext
+from cdn.rotation.model import RotationRules
 from cdn.rotation.secret_versions import Secret
 from cdn.settings import RotateKeysSettings
 from cdn.signing import key_pairs
 from cdn.signing.key_pairs import HashAlgorithm, Kind
+from cdn.telemetry import StepResult, Telemetry, metrics_line
 
 logger = Logger()
 
@@ -33,53 +35,68 @@ SIGNER_TIMEOUT_S = 30
 _DAY_S, _HOUR_S = 86_400, 3_600
 _FIRST_ERROR = 400
 _KINDS: dict[str, Kind] = {kind: kind for kind in get_args(Kind)}
-_HASHES: dict[str, HashAlgorithm] = {hashed: hashed for hashed in get_args(HashAlgorithm)}
+_HASHES: dict[str, HashAlgorithm] = {name: name for name in get_args(HashAlgorithm)}
 
 
 @logger.inject_lambda_context
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Do what the event asks for; without a question, take the next step."""
-    told = settings.read(RotateKeysSettings)
-    desk = _desk(told)
-    announcer = Announcer(clients.events(), told.event_bus_name, clients.sns(), told.topic_arn)
+    given = settings.read(RotateKeysSettings)
+    rotation = _rotation_context(given)
+    announcer = Announcer(clients.events(), given.event_bus_name, clients.sns(), given.topic_arn)
+    telemetry = Telemetry(logger, given.stack, sys.stdout.write, time.time)
     match event:
         case {"RequestType": str()}:
-            return _for_cloudformation(desk, event)
+            return _for_cloudformation(rotation, event)
         case {"revoke": str(key_id)}:
-            return _revoke(desk, announcer, event, key_id)
+            return _revoke(rotation, announcer, telemetry, event, key_id)
         case {"plan": True}:
-            observed = reconcile.observe(desk)
-            return reports.plan(observed, now_ms=desk.now_ms(), rules=desk.rules)
+            observed = reconcile.observe(rotation)
+            return reports.plan(observed, now_ms=rotation.now_ms(), rules=rotation.rules)
         case {"revoke": _} | {"plan": _}:
-            return {"refused": 'ask {"revoke": "<key id>"} or {"plan": true}'}
-    return _tick(desk, announcer)
+            return {"refused": 'Send {"revoke": "<key id>"} or {"plan": true}.'}
+    return _tick(rotation, announcer, telemetry)
 
 
-def _tick(desk: Desk, announcer: Announcer) -> dict[str, Any]:
-    tick = reconcile.tick(desk)
-    step = reports.described(tick.step)
-    log = logger.warning if tick.error else logger.info
-    log("step taken", step=step, error=tick.error)
-    numbers = reconcile.numbers(tick.observed, now_ms=tick.at_ms, rules=desk.rules)
-    failed = {"RotationStepsFailed": int(bool(tick.error))}
-    print(audit.metrics(desk.stack, tick.at_ms, {**numbers, **failed}))  # noqa: T201  # Lambda's log
-    announced = reconcile.announce(desk, announcer, tick.observed)
-    return {"taken": step, "error": tick.error, "announced": announced}
+def _tick(rotation: RotationContext, announcer: Announcer, telemetry: Telemetry) -> dict[str, Any]:
+    tick = reconcile.tick(rotation)
+    telemetry.report(tick.result)
+    metrics = reconcile.metrics(tick, rules=rotation.rules)
+    telemetry.write(metrics_line(telemetry.namespace, tick.at_ms, metrics) + "\n")
+    announced_ids = reconcile.announce(rotation, announcer, tick.observed)
+    return {
+        "outcome": tick.result.outcome,
+        "step": reports.described(tick.step),
+        "error": tick.error,
+        "announced_ids": announced_ids,
+    }
 
 
-def _revoke(desk: Desk, announcer: Announcer, event: dict[str, Any], key_id: str) -> dict[str, Any]:
+def _revoke(
+    rotation: RotationContext,
+    announcer: Announcer,
+    telemetry: Telemetry,
+    event: dict[str, Any],
+    key_id: str,
+) -> dict[str, Any]:
     done = revocation.revoke(
-        desk,
+        rotation,
         key_id=key_id,
         secret_leaked=event.get("secret_leaked") is True,
         force=event.get("force") is True,
     )
-    logger.warning("key revoked", key_id=key_id, **asdict(done))
-    reconcile.announce(desk, announcer, reconcile.observe(desk))
+    telemetry.report(
+        StepResult(
+            "revocation refused" if done.refused else "key revoked",
+            done.refused,
+            {"key_id": key_id, **{k: v for k, v in asdict(done).items() if k != "refused"}},
+        )
+    )
+    reconcile.announce(rotation, announcer, reconcile.observe(rotation))
     return asdict(done)
 
 
-def _for_cloudformation(desk: Desk, event: dict[str, Any]) -> dict[str, Any]:
+def _for_cloudformation(rotation: RotationContext, event: dict[str, Any]) -> dict[str, Any]:
     """
     Answer CloudFormation, whatever happens: it would wait for an hour.
 
@@ -87,16 +104,18 @@ def _for_cloudformation(desk: Desk, event: dict[str, Any]) -> dict[str, Any]:
     """
     physical_id = event.get("PhysicalResourceId", f"no-group-for-{event['LogicalResourceId']}")
     try:
-        physical_id, reason = _group(desk, event, physical_id)
+        physical_id, reason = _key_group(rotation, event, physical_id)
         status = "SUCCESS"
     except CdnError as exc:
         status, reason = "FAILED", str(exc)
-    # The text of whatever else goes wrong is not ours to judge; the log has it.
+    # The text of any other error may have anything in it; the log has it.
     except Exception as exc:
-        logger.exception("custom resource failed")
-        status, reason = "FAILED", f"{type(exc).__name__}; the function's log says more"
-    logger.info("custom resource", request=event["RequestType"], status=status, reason=reason)
-    answer = {
+        logger.exception("custom resource request failed", request=event["RequestType"])
+        status, reason = "FAILED", f"{type(exc).__name__}; see the log of the function rotate_keys"
+    logger.info(
+        "custom resource answered", request=event["RequestType"], status=status, reason=reason
+    )
+    response = {
         "Status": status,
         "Reason": reason,
         "PhysicalResourceId": physical_id,
@@ -104,57 +123,61 @@ def _for_cloudformation(desk: Desk, event: dict[str, Any]) -> dict[str, Any]:
         "Data": {"Id": physical_id},
     }
     # The URL is signed for no type of content.
-    body, headers = json.dumps(answer).encode(), {"content-type": ""}
+    body, headers = json.dumps(response).encode(), {"content-type": ""}
     if not 0 < probe.put(event["ResponseURL"], body, headers=headers) < _FIRST_ERROR:
         # Lambda calls again.
         raise RetryLaterError("PUT", "ResponseURL")
     return {"status": status, "reason": reason}
 
 
-def _group(desk: Desk, event: dict[str, Any], physical_id: str) -> tuple[str, str]:
-    wanted = event["ResourceProperties"]
-    key_group_id = wanted.get("KeyGroupId", "")
+def _key_group(
+    rotation: RotationContext, event: dict[str, Any], physical_id: str
+) -> tuple[str, str]:
+    properties = event["ResourceProperties"]
+    key_group_id = properties.get("KeyGroupId", "")
     if event["RequestType"] == "Create":
-        adopt = wanted.get("AdoptForeign") == "yes"
-        made = key_group_resource.create(desk, key_group_id=key_group_id, adopt_foreign=adopt)
-        return made, "the key group is there"
+        adopt = properties.get("AdoptForeign") == "yes"
+        physical_id = key_group_resource.create(
+            rotation, key_group_id=key_group_id, adopt_foreign=adopt
+        )
+        return physical_id, "The key group exists."
     if event["RequestType"] == "Update":
         key_group_resource.update(key_group_id=key_group_id, physical_id=physical_id)
-        return physical_id, "an update changes nothing"
-    everything = wanted.get("DeleteEverything") == "yes"
+        return physical_id, "The key group stays the same."
+    everything = properties.get("DeleteEverything") == "yes"
     return physical_id, key_group_resource.delete(
-        desk, physical_id=physical_id, everything=everything
+        rotation, physical_id=physical_id, everything=everything
     )
 
 
-def _desk(told: RotateKeysSettings) -> Desk:
-    kind, hashed = _KINDS.get(told.signing_key_kind), _HASHES.get(told.signing_hash)
+def _rotation_context(given: RotateKeysSettings) -> RotationContext:
+    kind, hash_algorithm = _KINDS.get(given.signing_key_kind), _HASHES.get(given.signing_hash)
     if kind is None:
         raise SettingError("SIGNING_KEY_KIND", " or ".join(_KINDS))
-    if hashed is None:
+    if hash_algorithm is None:
         raise SettingError("SIGNING_HASH", " or ".join(_HASHES))
-    in_kms = told.signing_keys == "kms"
-    return Desk(
-        ledger=Table(clients.dynamodb(), told.ledger_table),
+    in_kms = given.signing_keys == "kms"
+    return RotationContext(
+        ledger=Table(clients.dynamodb(), given.ledger_table),
         cloudfront=clients.cloudfront(),
-        secret=Secret(clients.secretsmanager(), told.signing_secret),
+        secret=Secret(clients.secretsmanager(), given.signing_secret),
         ssm=clients.ssm(),
         kms=clients.kms,
-        grants_parameter=told.grants_parameter,
-        rules=Rules(
-            period_s=told.rotation_days * _DAY_S,
-            hold_s=max(told.hold_hours, 1) * _HOUR_S,
+        grants_parameter=given.grants_parameter,
+        rules=RotationRules(
+            period_s=given.rotation_days * _DAY_S,
+            hold_s=max(given.hold_hours, 1) * _HOUR_S,
             kind=kind,
-            # KMS knows no SHA-1.
-            hash_algorithm="SHA256" if in_kms else hashed,
+            # KMS has no SHA-1.
+            hash_algorithm="SHA256" if in_kms else hash_algorithm,
             in_kms=in_kms,
             secret_max_age_s=cached.SECRET_MAX_AGE_S,
             signer_timeout_s=SIGNER_TIMEOUT_S,
             max_lifetime_s=grants.LONGEST_S,
         ),
-        mark=told.key_name_prefix,
-        stack=told.stack,
-        canary_url=told.canary_url,
+        name_prefix=given.key_name_prefix,
+        stack=given.stack,
+        canary_url=given.canary_url,
         fetch=probe.fetch,
         generate=key_pairs.generate,
         now=time.time,

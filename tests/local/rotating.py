@@ -15,15 +15,15 @@ from moto import mock_aws
 
 from cdn.access import grants, issuing
 from cdn.access.cached import SECRET_MAX_AGE_S, Kept
-from cdn.aws import rows as ledger_rows
 from cdn.aws.announcements import Announcer
 from cdn.aws.rows import KeyRange
 from cdn.aws.table import Table
 from cdn.errors import KeyMaterialError, RetryLaterError, UnavailableError
-from cdn.rotation import decide, key_group_resource, reconcile, reports
-from cdn.rotation.decide import Rules
-from cdn.rotation.execute import Desk
+from cdn.rotation import key_group_resource, reconcile, reports
+from cdn.rotation.context import RotationContext
+from cdn.rotation.model import RotationRules
 from cdn.rotation.secret_versions import Secret
+from cdn.rotation.steps import Wait
 from cdn.signing import key_pairs, kms, signing_secret
 from local import aws, inprocess
 from local.cloudfront import CloudFront, Lags, Quotas
@@ -40,7 +40,7 @@ HOST = "media.example.com"
 URL = f"https://{HOST}/film.mp4"
 CANARY = f"https://{HOST}/canary.txt"
 HOUR_S, DAY_S = 3_600, 86_400
-RULES = Rules(
+RULES = RotationRules(
     period_s=30 * DAY_S,
     hold_s=24 * HOUR_S,
     kind="ECDSA-P256",
@@ -89,7 +89,7 @@ class Interruptible(Faults):
     meanwhile: Any = None
 
     def number(self):
-        """Tell how many calls rotation has made."""
+        """Return how many calls rotation has made."""
         return self._counts[CALLER]
 
     def before_call(self, **call):
@@ -113,7 +113,7 @@ class Cloud:
         made: Every call that a tick has made, with its step.
     """
 
-    desk: Desk
+    context: RotationContext
     virtual_time: VirtualTime
     faults: Interruptible
     cloudfront: CloudFront
@@ -175,7 +175,7 @@ class Cloud:
         return self.edge.fetch("GET", parts.netloc, f"{parts.path}?{parts.query}", {}).status
 
     def look(self):
-        """Let viewers open every link that should open, and tell those that do not."""
+        """Let viewers open every link that should open; return those that do not."""
         now = self.virtual_time.now()
         self.links = [link for link in self.links if link.expires_at_s > now]
         # What comes back in the group comes back at the edges later, and goes from them before.
@@ -199,7 +199,7 @@ class Cloud:
         return self.call("GetKeyGroup", Id=self.group_id)["KeyGroup"]["KeyGroupConfig"]["Items"]
 
     def public_keys(self):
-        """Tell the public keys of the account, names by ids."""
+        """Return the public keys of the account, names by ids."""
         listed = self.call("ListPublicKeys")["PublicKeyList"].get("Items", [])
         return {key["Id"]: key["Name"] for key in listed}
 
@@ -209,20 +209,20 @@ class Cloud:
         self.since_s = {key: self.since_s.get(key, now) for key in members}
 
     def versions(self):
-        """Tell the versions of the secret, by their stages."""
-        found = self.desk.secret.versions()
+        """Return the versions of the secret, by their stages."""
+        found = self.context.secret.versions()
         return {stage: version for version in found for stage in version.stages}
 
     # ── Rotation ──
 
     def tick(self) -> Any:
-        """Take a step; None where the function dies on the way, or AWS is too busy to look."""
+        """Take a step; None where the function dies on the way, or AWS is throttling."""
         world = inprocess._SWITCHBOARD.current()
         before, first = world.caller, len(self.faults.calls)
         world.caller = CALLER
         tick: Any = None
         try:
-            tick = reconcile.tick(self.desk)
+            tick = reconcile.tick(self.context)
         except (Crash, RetryLaterError) as end:
             step = type(end).__name__
         else:
@@ -236,17 +236,17 @@ class Cloud:
         return tick
 
     def observe(self):
-        """Look as rotation does, past all faults."""
-        return reconcile.observe(self.desk)
+        """Observe as rotation does, past all faults."""
+        return reconcile.observe(self.context)
 
     def states(self):
-        """Tell the parts of all keys, by their names."""
-        now_ms = self.desk.now_ms()
-        return reports.states(self.observe(), now_ms=now_ms, rules=self.desk.rules)
+        """Return the states of all keys, by their names."""
+        now_ms = self.context.now_ms()
+        return reports.states(self.observe(), now_ms=now_ms, rules=self.context.rules)
 
     def settle(self, *, most, until=None, before=None):
         """
-        Take steps until rotation waits, jumping to what it waits for; tell how many it took.
+        Take steps until rotation waits, jumping to what it waits for; return how many it took.
 
         *until* may say that it shall go on all the same; *before* is called before each.
         """
@@ -257,19 +257,18 @@ class Cloud:
             for container in range(len(self.containers)):
                 self.sign(container)
             assert self.look() == [], self.steps[-20:]
-            if tick and isinstance(tick.step, decide.Wait):
+            if tick and isinstance(tick.step, Wait):
                 if until is None or until(tick):
                     return ticks
-                if tick.step.until_ms is None:
+                if tick.step.due_at_ms is None:
                     break
-                self.virtual_time.jump_to(tick.step.until_ms / 1000)
+                self.virtual_time.jump_to(tick.step.due_at_ms / 1000)
             else:
                 self.virtual_time.advance(300)
         raise AssertionError(f"it does not settle within {most} ticks: {self.steps[-20:]}")
 
     def rows(self):
-        partition = ledger_rows.key_group().pk
-        return list(self.desk.ledger.query(KeyRange(partition, "a", "z")))
+        return list(self.context.ledger.query(KeyRange("signing-keys", "a", "z")))
 
 
 @contextmanager
@@ -294,7 +293,7 @@ def running(
             _provide(longest_s)
             edge = Edge(cloudfront, origin=_shows, now=virtual_time.now)
             cloud = Cloud(
-                _desk(rules, virtual_time, seed),
+                _rotation_context(rules, virtual_time, seed),
                 virtual_time,
                 faults,
                 cloudfront,
@@ -302,9 +301,9 @@ def running(
                 lags.key_group_s,
             )
             if canary:
-                cloud.desk = replace(cloud.desk, canary_url=CANARY, fetch=cloud.fetch)
+                cloud.context = replace(cloud.context, canary_url=CANARY, fetch=cloud.fetch)
             cloud.group_id = key_group_resource.create(
-                cloud.desk, key_group_id="", adopt_foreign=False
+                cloud.context, key_group_id="", adopt_foreign=False
             )
             if trusted:
                 distribute(cloud)
@@ -320,19 +319,19 @@ def _shows(_request):
 
 
 @cache
-def _audience():
+def _announcer():
     return Announcer(inprocess.client("events"), "default", inprocess.client("sns"), "")
 
 
-def audience():
+def announcer():
     """Announce to the default bus, and to a topic that is made here."""
     topic = inprocess.client("sns").create_topic(Name="told")["TopicArn"]
-    return replace(_audience(), topic_arn=topic)
+    return replace(_announcer(), topic_arn=topic)
 
 
-def _desk(rules, virtual_time, seed):
+def _rotation_context(rules, virtual_time, seed):
     client = inprocess.client
-    return Desk(
+    return RotationContext(
         ledger=Table(client("dynamodb"), "ledger"),
         cloudfront=client("cloudfront"),
         secret=Secret(client("secretsmanager"), "signing"),
@@ -340,7 +339,7 @@ def _desk(rules, virtual_time, seed):
         kms=lambda: client("kms"),
         grants_parameter="/grants",
         rules=rules,
-        mark="stack-us-east-1-",
+        name_prefix="stack-us-east-1-",
         stack="stack",
         canary_url=None,
         fetch=lambda _url: 0,

@@ -6,6 +6,7 @@ from datetime import datetime
 
 import pytest
 
+from cdn.aws import rows
 from cdn.errors import KeyGroupError
 from cdn.rotation import key_group_resource, reconcile, revocation
 from cdn.signing import key_pairs
@@ -35,19 +36,19 @@ def ask(cloud, event):
 def proceed(cloud, *, until, most=60):
     """Let the schedule ring, jumping over what is waited for."""
     for _ in range(most):
-        taken = ask(cloud, {})["taken"]
-        if until(taken):
+        step = ask(cloud, {})["step"]
+        if until(step):
             return
         plan = ask(cloud, {"plan": True})["next"]
-        if "until" in plan:
-            cloud.world.virtual_time.jump_to(datetime.fromisoformat(plan["until"]).timestamp())
+        if "due_at" in plan:
+            cloud.world.virtual_time.jump_to(datetime.fromisoformat(plan["due_at"]).timestamp())
         else:
             cloud.world.virtual_time.advance(300)
-    raise AssertionError(taken)
+    raise AssertionError(step)
 
 
 def ready(cloud):
-    """Let the first key sign, with a proven one that stands by."""
+    """Let the first key sign, with a verified one that stands by."""
     proceed(cloud, until=lambda _: states(cloud) >= {"signing", "standby"})
 
 
@@ -76,7 +77,7 @@ class TestFirstKey:
 
     def test_not_before(self, cloud):
         """
-        Before it was in the group for the time to hold, it does not sign.
+        Before it was in the group for the hold time, it does not sign.
         """
         cloud.world.run(limit_s=23 * 3_600)
 
@@ -122,9 +123,9 @@ class TestKind:
             cloud.settle(most=60, until=lambda _: "standby" in cloud.states().values())
             old = cloud.sign()
 
-            rules = cloud.desk.rules
-            cloud.desk = replace(
-                cloud.desk,
+            rules = cloud.context.rules
+            cloud.context = replace(
+                cloud.context,
                 rules=replace(rules, kind="RSA-2048", hash_algorithm="SHA1"),
             )
             cloud.settle(most=20, until=lambda _: cloud.versions()["AWSCURRENT"].kind == "RSA-2048")
@@ -147,10 +148,10 @@ class TestRevoke:
         cloud.world.virtual_time.advance(61)
 
         assert done["refused"] == ""
-        assert done["left_group"]
-        assert done["signing"] not in {"", key_id}
+        assert done["removed_from_group"]
+        assert done["signing_key_id"] not in {"", key_id}
         assert done["distribution_ids"] == [cloud.distribution_id]
-        assert done["last_link_until_s"] >= bad["expires_at"]
+        assert done["last_link_expires_at_s"] >= bad["expires_at"]
         assert cloud.fetch(bad["url"]).status == 403
         (good,) = cloud.urls(OWN, token=cloud.token()).body["signed"]
         assert f"Key-Pair-Id={done['signing']}" in good["url"]
@@ -171,7 +172,7 @@ class TestRevoke:
         done = ask(cloud, {"revoke": key_id, "force": True})
         cloud.world.virtual_time.advance(61)
 
-        assert done["left_group"]
+        assert done["removed_from_group"]
         assert cloud.fetch(bad["url"]).status == 403
         (good,) = cloud.urls(OWN, token=cloud.token()).body["signed"]
         assert cloud.fetch(good["url"]).status == 200
@@ -185,14 +186,14 @@ class TestRevoke:
             before = {version.key_id for version in cloud.versions().values()} - {""}
             signing = cloud.versions()["AWSCURRENT"].key_id
             assert revocation.revoke(
-                cloud.desk, key_id=signing, secret_leaked=True, force=False
+                cloud.context, key_id=signing, secret_leaked=True, force=False
             ).refused
 
-            done = revocation.revoke(cloud.desk, key_id=signing, secret_leaked=True, force=True)
+            done = revocation.revoke(cloud.context, key_id=signing, secret_leaked=True, force=True)
 
             assert {*done.key_ids} >= before
-            assert done.left_group
-            assert done.signing not in before
+            assert done.removed_from_group
+            assert done.signing_key_id not in before
             assert not before & {*cloud.members()}
 
     def test_unknown(self, cloud):
@@ -212,7 +213,7 @@ class TestRevoke:
 class TestEdited:
     def test_standby_removed(self, cloud):
         """
-        A standby that somebody took out of the group is put back, and is none until proven again.
+        A standby that somebody removed from the group is added again, and has to be verified anew.
         """
         ready(cloud)
         client = cloud.world.client("cloudfront")
@@ -250,7 +251,7 @@ class TestPlan:
         calls = [call.operation for call in cloud.world.faults.calls[before:]]
         assert all(name.startswith(("Get", "List", "Describe", "Query")) for name in calls)
         assert plan["next"]["step"] == "Wait"
-        assert [key["state"] for key in plan["keys"]] == ["published"]
+        assert [key["state"] for key in plan["keys"]] == ["created"]
 
     def test_timeline(self, cloud):
         """
@@ -260,7 +261,15 @@ class TestPlan:
 
         first = ask(cloud, {"plan": True})["keys"][0]
 
-        moments = ["minted", "published", "included", "proven", "promoted", "inactive", "deleted"]
+        moments = [
+            "generated_at",
+            "created_at",
+            "added_at",
+            "verified_at",
+            "promoted_at",
+            "replaced_at",
+            "deleted_at",
+        ]
         assert [first[name] for name in moments] == sorted(first[name] for name in moments)
 
 
@@ -273,7 +282,7 @@ class TestAnnounced:
         group = cloud.key_group_id
         key_id = cloud.trust(key_pairs.public_pem(signed.private_key()), "somebody's")
 
-        told = [name for _ in range(3) for name in ask(cloud, {})["announced"]]
+        told = [name for _ in range(3) for name in ask(cloud, {})["announced_ids"]]
 
         assert told.count(f"signing-keys/unknown-key/{key_id}") == 1
         found = cloud.world.client("cloudfront").get_key_group(Id=group)
@@ -285,15 +294,15 @@ class TestAnnounced:
         """
         with rotating.running() as cloud:
             cloud.settle(most=60, until=lambda _: "signing" in cloud.states().values())
-            audience = rotating.audience()
+            announcer = rotating.announcer()
             died = Rule(does=Does.CRASH_BEFORE, operation="UpdateItem", times=None)
             cloud.faults.rules.append(died)
             with pytest.raises(Crash):
-                reconcile.announce(cloud.desk, audience, cloud.observe())
+                reconcile.announce(cloud.context, announcer, cloud.observe())
             cloud.faults.rules.clear()
 
-            told = reconcile.announce(cloud.desk, audience, cloud.observe())
-            again = reconcile.announce(cloud.desk, audience, cloud.observe())
+            told = reconcile.announce(cloud.context, announcer, cloud.observe())
+            again = reconcile.announce(cloud.context, announcer, cloud.observe())
 
             (activated,) = told
             assert activated.startswith("signing-key/stack-us-east-1-")
@@ -304,7 +313,7 @@ class TestAnnounced:
         What is over is forgotten, so that it is announced when it comes again.
         """
         with rotating.running() as cloud:
-            audience = rotating.audience()
+            announcer = rotating.announcer()
             pem = key_pairs.public_pem(signed.private_key())
             config = {"CallerReference": "x", "Name": "x", "EncodedKey": pem}
             made = cloud.call("CreatePublicKey", PublicKeyConfig=config)["PublicKey"]["Id"]
@@ -320,7 +329,7 @@ class TestAnnounced:
                     IfMatch=found["ETag"],
                     KeyGroupConfig=wanted,
                 )
-                told += reconcile.announce(cloud.desk, audience, cloud.observe())
+                told += reconcile.announce(cloud.context, announcer, cloud.observe())
 
             assert told == [f"signing-keys/unknown-key/{made}"] * 2
 
@@ -355,7 +364,7 @@ class TestGroup:
         """
         send = cloud.world.custom_resources.send
         if everything == "yes":
-            with pytest.raises(CustomResourceError, match="would serve nobody"):
+            with pytest.raises(CustomResourceError, match="distributions trust it"):
                 send("KeyGroup", "Delete", {"DeleteEverything": everything})
         else:
             send("KeyGroup", "Delete", {"DeleteEverything": everything})
@@ -367,7 +376,7 @@ class TestGroup:
         One that nobody trusts is deleted where that is asked for, with its keys.
         """
         with rotating.running(trusted=False) as cloud:
-            key_group_resource.delete(cloud.desk, physical_id=cloud.group_id, everything=True)
+            key_group_resource.delete(cloud.context, physical_id=cloud.group_id, everything=True)
 
             assert cloud.public_keys() == {}
 
@@ -376,9 +385,9 @@ class TestGroup:
         Asked again after a crash at any moment, there is still one group with one key.
         """
         with rotating.running(trusted=False) as cloud:
-            again = key_group_resource.create(cloud.desk, key_group_id="", adopt_foreign=False)
-            cloud.desk.ledger.delete("signing-keys", ["group"])
-            anew = key_group_resource.create(cloud.desk, key_group_id="", adopt_foreign=False)
+            again = key_group_resource.create(cloud.context, key_group_id="", adopt_foreign=False)
+            cloud.context.ledger.delete([rows.key_group()])
+            anew = key_group_resource.create(cloud.context, key_group_id="", adopt_foreign=False)
 
             assert {again, anew} == {cloud.group_id}
             assert len(cloud.public_keys()) == 1
@@ -393,11 +402,12 @@ class TestGroup:
             made = cloud.call("CreateKeyGroup", KeyGroupConfig=config)["KeyGroup"]["Id"]
 
             with pytest.raises(KeyGroupError, match="ignore_changes"):
-                key_group_resource.create(cloud.desk, key_group_id=made, adopt_foreign=False)
-            with pytest.raises(KeyGroupError, match="there is no key group"):
-                key_group_resource.create(cloud.desk, key_group_id="gone", adopt_foreign=True)
+                key_group_resource.create(cloud.context, key_group_id=made, adopt_foreign=False)
+            with pytest.raises(KeyGroupError, match="There is no key group"):
+                key_group_resource.create(cloud.context, key_group_id="gone", adopt_foreign=True)
             assert (
-                key_group_resource.create(cloud.desk, key_group_id=made, adopt_foreign=True) == made
+                key_group_resource.create(cloud.context, key_group_id=made, adopt_foreign=True)
+                == made
             )
 
     def test_broken(self, cloud):
@@ -406,7 +416,7 @@ class TestGroup:
         """
         denied = Rule(does=Does.FAIL, operation="GetItem", times=None, status=403, code="Denied")
         cloud.world.faults.rules.append(denied)
-        with pytest.raises(CustomResourceError, match="log says more"):
+        with pytest.raises(CustomResourceError, match="see the log of the function rotate_keys"):
             cloud.world.custom_resources.send("KeyGroup", "Create", {})
         cloud.world.faults.rules.remove(denied)
 
@@ -417,15 +427,15 @@ class TestCanary:
         A canary that fails for another reason than the key counts for nothing, and is told.
         """
         with rotating.running(canary=True) as cloud:
-            cloud.desk = replace(cloud.desk, fetch=lambda url: 503 if "?" in url else 403)
-            with pytest.raises(AssertionError, match="Prove"):
+            cloud.context = replace(cloud.context, fetch=lambda url: 503 if "?" in url else 403)
+            with pytest.raises(AssertionError, match="VerifyKey"):
                 cloud.settle(most=12, until=lambda _: False)
 
             (record,) = cloud.observe().records.values()
             assert record.verified_at_ms is None
             assert (
                 record.verification_error
-                == "the canary answers 503, for another reason than the key"
+                == "the canary returns 503, for another reason than the key"
             )
 
     def test_open(self):
@@ -433,8 +443,8 @@ class TestCanary:
         Nor does one that opens without a signature.
         """
         with rotating.running(canary=True) as cloud:
-            cloud.desk = replace(cloud.desk, fetch=lambda _url: 200)
-            with pytest.raises(AssertionError, match="Prove"):
+            cloud.context = replace(cloud.context, fetch=lambda _url: 200)
+            with pytest.raises(AssertionError, match="VerifyKey"):
                 cloud.settle(most=12, until=lambda _: False)
 
             (record,) = cloud.observe().records.values()

@@ -21,7 +21,7 @@ def ended(cloud):
 
 def live(*rules, at=None, runs=1, each=None):
     """
-    Let the first key come to its end, and tell that with each call that was made, and its step.
+    Let the first key come to its end; return that, and each call that was made, with its step.
 
     Args:
         at: Before the call of this number, other *runs* of rotation come in between.
@@ -144,7 +144,7 @@ class TestBusy:
     )
     def test_outrun(self, operation, status, code):
         """
-        Whoever was too slow looks again.
+        Who came too late observes again.
         """
         rule = Rule(
             does=Does.FAIL, caller=rotating.CALLER, operation=operation, status=status, code=code

@@ -16,19 +16,28 @@ from hypothesis.stateful import (
 )
 
 from cdn.errors import RetryLaterError
-from cdn.rotation import decide, revocation
+from cdn.rotation import model, revocation
+from cdn.rotation.decide import decide
+from cdn.rotation.steps import (
+    RecordAdded,
+    RecordDeleted,
+    RecordPromoted,
+    RecordReplaced,
+    Wait,
+)
 from cdn.signing import key_pairs
 from local.cloudfront import Lags
 from local.faults import Does, Rule
 from tests.local import rotating
 from tests.local.rotating import CALLER, DAY_S, HOUR_S
 
-# After the faults, so many runs lead to where one key signs and a proven one stands by.
+# After the faults, so many runs lead to where one key signs and a verified one stands by.
 MOST_TICKS = 60
 # Short lives, so that a storm meets many: the period is no rule that protects anybody.
 RULES = replace(rotating.RULES, period_s=2 * DAY_S, hold_s=HOUR_S)
 PICK = st.integers(0, 7)
-CURRENT, STANDBY, MINTED = decide.CURRENT, decide.STANDBY, decide.MINTED
+CURRENT, STANDBY, GENERATED = model.CURRENT, model.STANDBY, model.GENERATED
+RECORD_STEPS = (RecordAdded, RecordPromoted, RecordReplaced, RecordDeleted)
 
 
 class Storm(RuleBasedStateMachine):
@@ -89,7 +98,7 @@ class Storm(RuleBasedStateMachine):
         return tick
 
     def check_promotion(self, before, after):
-        """Only what was proven, and in the group for as long as the rules say, comes to sign."""
+        """Only what was verified, and in the group for as long as the rules say, comes to sign."""
         old, new = before.get(CURRENT), after.get(CURRENT)
         if new is None or (old and old.id == new.id) or new.key_id in self.hasty:
             return
@@ -102,7 +111,7 @@ class Storm(RuleBasedStateMachine):
             return
         held_s = cloud.virtual_time.now() - cloud.since_s.get(new.key_id, cloud.virtual_time.now())
         assert cloud.observe().records[new.label].verified_at_ms is not None
-        assert held_s >= cloud.desk.rules.hold_s, cloud.steps[-5:]
+        assert held_s >= cloud.context.rules.hold_s, cloud.steps[-5:]
         assert new.key_id in cloud.cloudfront.trusted_keys(cloud.group_id)
 
     def remember(self, versions):
@@ -115,7 +124,7 @@ class Storm(RuleBasedStateMachine):
         """Rotation runs on and on, and may jump over what it waits for; links are given out."""
         for _ in range(runs):
             tick = self.run()
-            waits_ms = getattr(tick.step, "until_ms", None) if tick and jumps else None
+            waits_ms = getattr(tick.step, "due_at_ms", None) if tick and jumps else None
             self.sign(0)
             self.sign(1)
             if waits_ms:
@@ -230,7 +239,7 @@ class Storm(RuleBasedStateMachine):
             return
         chosen = others[pick % len(others)]
         try:
-            self.cloud.desk.secret.move(CURRENT, to=chosen, away_from=current.id)
+            self.cloud.context.secret.move(CURRENT, to=chosen, away_from=current.id)
         except RetryLaterError:
             return
         now = self.cloud.virtual_time.now()
@@ -239,7 +248,7 @@ class Storm(RuleBasedStateMachine):
         if self.cloud.since_s.get(self.known[chosen], now) > (now - self.cloud.lag_s):
             self.hurt(self.known[chosen])
 
-    @rule(pick=st.none() | PICK, stage=st.sampled_from([STANDBY, MINTED]))
+    @rule(pick=st.none() | PICK, stage=st.sampled_from([STANDBY, GENERATED]))
     def move(self, pick, stage):
         """Somebody moves a stage that rotation uses."""
         versions = self.cloud.versions()
@@ -247,7 +256,7 @@ class Storm(RuleBasedStateMachine):
             return
         chosen = None if pick is None else [*self.known][pick % len(self.known)]
         if chosen != versions[stage].id:
-            self.cloud.desk.secret.move(stage, to=chosen, away_from=versions[stage].id)
+            self.cloud.context.secret.move(stage, to=chosen, away_from=versions[stage].id)
 
     @precondition(lambda self: self.cloud.members())
     @rule(pick=PICK, leaked=st.booleans(), force=st.booleans())
@@ -255,7 +264,7 @@ class Storm(RuleBasedStateMachine):
         cloud = self.cloud
         key_id = cloud.members()[pick % len(cloud.members())]
         before = {version.key_id for version in cloud.versions().values() if leaked}
-        done = revocation.revoke(cloud.desk, key_id=key_id, secret_leaked=leaked, force=force)
+        done = revocation.revoke(cloud.context, key_id=key_id, secret_leaked=leaked, force=force)
         if not done.refused:
             cloud.revoked |= {key_id, *before, *done.key_ids}
             self.foreign = [one for one in self.foreign if one != key_id]
@@ -286,10 +295,10 @@ class Storm(RuleBasedStateMachine):
 
     def noticed(self):
         """Whether rotation has noticed who signs: twice between two looks, nobody would."""
-        step = decide.decide(
-            self.cloud.observe(), now_ms=self.cloud.desk.now_ms(), rules=self.cloud.desk.rules
+        step = decide(
+            self.cloud.observe(), now_ms=self.cloud.context.now_ms(), rules=self.cloud.context.rules
         )
-        return not isinstance(step, decide.Note)
+        return not isinstance(step, RECORD_STEPS)
 
     def hurt(self, key_id):
         self.cloud.hurt.add(key_id)
@@ -322,11 +331,11 @@ class Storm(RuleBasedStateMachine):
         for _ in range(MOST_TICKS):
             tick = self.run()
             self.links_open()
-            if tick and isinstance(tick.step, decide.Wait):
+            if tick and isinstance(tick.step, Wait):
                 if self.at_rest():
                     break
-                assert tick.step.until_ms is not None, f"{tick} {cloud.steps[-20:]}"
-                cloud.virtual_time.jump_to(tick.step.until_ms / 1000)
+                assert tick.step.due_at_ms is not None, f"{tick} {cloud.steps[-20:]}"
+                cloud.virtual_time.jump_to(tick.step.due_at_ms / 1000)
             else:
                 cloud.virtual_time.advance(300)
         assert self.at_rest(), f"{tick} {cloud.states()} {cloud.steps[-20:]}"
@@ -345,7 +354,7 @@ class Storm(RuleBasedStateMachine):
             self.links_open()
             if self.cloud.states().get(label) == "deleted":
                 return
-            waits_ms = getattr(tick.step, "until_ms", None)
+            waits_ms = getattr(tick.step, "due_at_ms", None)
             if waits_ms:
                 self.cloud.virtual_time.jump_to(waits_ms / 1000)
             else:
@@ -355,7 +364,9 @@ class Storm(RuleBasedStateMachine):
     def explained(self):
         """Every public key with the stack's mark is known to the ledger, under its name."""
         observed = self.cloud.observe()
-        ours = [k for k in observed.public_keys if decide.is_ours(k, mark=observed.mark)]
+        ours = [
+            k for k in observed.public_keys if model.is_ours(k, name_prefix=observed.name_prefix)
+        ]
         assert {key.name for key in ours} <= {*observed.records}
         assert len(ours) <= 5
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cdn.aws import retryable
+from cdn.aws.retryable import retry_later
 from cdn.cloudfront import behaviors, pages, public_keys
 from cdn.errors import NotServedError
-from cdn.rotation.decide import Group
 from cdn.signing import urls
 
 if TYPE_CHECKING:
@@ -62,7 +61,7 @@ def guard_of(client: CloudFrontClient, url: str) -> Guard:
         pattern=behavior["PathPattern"],
         key_group_ids=groups,
         key_ids=tuple(dict.fromkeys(members)),
-        public={key.id: key.pem for key in public_keys.listed(client)},
+        public={key.id: key.pem for key in public_keys.list_all(client)},
     )
 
 
@@ -93,129 +92,91 @@ def _fit(owned: str, name: str) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Trust:
-    """A distribution that trusts a key group, and the keys that CloudFront tells of it."""
+class KeyGroup:
+    """A key group as the ETag has it; without one where it comes from a list."""
 
-    distribution_id: str
-    enabled: bool
-    key_ids: frozenset[str]
+    id: str
+    etag: str
+    name: str
+    key_ids: tuple[str, ...]
+    comment: str = ""
 
 
-def read(client: CloudFrontClient, group_id: str) -> Group | None:
+def read(client: CloudFrontClient, group_id: str) -> KeyGroup | None:
     """
-    Read a key group with its ETag; None where it does not exist (any more).
+    Return a key group with its ETag, or None where it does not exist (any more).
 
     Raises:
-        RetryLaterError: CloudFront is busy.
+        RetryLaterError: CloudFront is throttling.
     """
-    with retryable.retry_later():
+    with retry_later():
         try:
-            answer = client.get_key_group(Id=group_id)
+            response = client.get_key_group(Id=group_id)
         except client.exceptions.NoSuchResource:
             return None
-    return _group(answer["KeyGroup"], answer["ETag"])
+    return _key_group(response["KeyGroup"], response["ETag"])
 
 
-def listed(client: CloudFrontClient) -> list[Group]:
+def list_all(client: CloudFrontClient) -> list[KeyGroup]:
     """
-    List the account's key groups, without their ETags, which the list does not tell.
+    List the account's key groups, without their ETags, which the list does not have.
 
     Raises:
-        RetryLaterError: CloudFront is busy.
+        RetryLaterError: CloudFront is throttling.
     """
-    with retryable.retry_later():
+    with retry_later():
         return [
-            _group(one["KeyGroup"], "")
-            for one in pages.items(client.list_key_groups, "KeyGroupList")
+            _key_group(summary["KeyGroup"], "")
+            for summary in pages.items(client.list_key_groups, "KeyGroupList")
         ]
 
 
 def create(client: CloudFrontClient, *, name: str, key_ids: Sequence[str], comment: str) -> str:
     """
-    Make a key group, unless there is one of that name, and tell its id.
+    Create a key group, unless there is one of that name; return its id.
 
     Raises:
-        RetryLaterError: CloudFront is busy, has no room for it, or somebody was quicker.
+        RetryLaterError: CloudFront is throttling, its quota is used up, or another run created it.
     """
-    known = next((group.id for group in listed(client) if group.name == name), None)
-    if known is not None:
-        return known
+    existing_id = next((group.id for group in list_all(client) if group.name == name), None)
+    if existing_id is not None:
+        return existing_id
     config: Any = {"Name": name, "Items": list(key_ids), "Comment": comment}
-    with retryable.retry_later("KeyGroupAlreadyExists", "TooManyKeyGroups"):
+    with retry_later("KeyGroupAlreadyExists", "TooManyKeyGroups"):
         return client.create_key_group(KeyGroupConfig=config)["KeyGroup"]["Id"]
 
 
-def replace(client: CloudFrontClient, group: Group, *, key_ids: Sequence[str]) -> None:
+def replace(client: CloudFrontClient, group: KeyGroup, *, key_ids: Sequence[str]) -> None:
     """
-    Let the group have *key_ids* and no others, if it is still as *group* says.
+    Update the group to have *key_ids* and no others, unless its ETag has changed.
 
     Raises:
-        RetryLaterError: CloudFront is busy, the group is full, or it has changed meanwhile.
+        RetryLaterError: CloudFront is throttling, the group is full or has changed.
     """
     if tuple(key_ids) == group.key_ids:
         return
     # An update replaces the whole configuration.
     config: Any = {"Name": group.name, "Items": list(key_ids), "Comment": group.comment}
-    with retryable.retry_later(
-        "PreconditionFailed", "NoSuchResource", "TooManyPublicKeysInKeyGroup"
-    ):
+    with retry_later("PreconditionFailed", "NoSuchResource", "TooManyPublicKeysInKeyGroup"):
         client.update_key_group(Id=group.id, IfMatch=group.etag, KeyGroupConfig=config)
 
 
-def delete(client: CloudFrontClient, group: Group) -> None:
+def delete(client: CloudFrontClient, group: KeyGroup) -> None:
     """
     Delete a key group that no distribution trusts.
 
     Raises:
-        RetryLaterError: CloudFront is busy, the group is in use, or it has changed meanwhile.
+        RetryLaterError: CloudFront is throttling, the group is in use or has changed.
     """
-    with retryable.retry_later("ResourceInUse", "PreconditionFailed"):
+    with retry_later("ResourceInUse", "PreconditionFailed"):
         try:
             client.delete_key_group(Id=group.id, IfMatch=group.etag)
         except client.exceptions.NoSuchResource:
             return
 
 
-def trusting(client: CloudFrontClient, group_id: str) -> list[Trust]:
-    """
-    Look at every distribution that trusts a key group, in one call for each.
-
-    Raises:
-        RetryLaterError: CloudFront is busy, or the group is gone.
-    """
-    with retryable.retry_later("NoSuchResource"):
-        distribution_ids = list(
-            pages.items(
-                client.list_distributions_by_key_group, "DistributionIdList", KeyGroupId=group_id
-            )
-        )
-    return [
-        trust
-        for distribution_id in distribution_ids
-        if (trust := _trust(client, distribution_id, group_id)) is not None
-    ]
-
-
-def _trust(client: CloudFrontClient, distribution_id: str, group_id: str) -> Trust | None:
-    with retryable.retry_later():
-        try:
-            found = client.get_distribution(Id=distribution_id)["Distribution"]
-        except client.exceptions.NoSuchDistribution:
-            return None
-    return Trust(
-        distribution_id,
-        found["DistributionConfig"]["Enabled"],
-        frozenset(
-            key_id
-            for one in found.get("ActiveTrustedKeyGroups", {}).get("Items", ())
-            if one.get("KeyGroupId") == group_id
-            for key_id in one.get("KeyPairIds", {}).get("Items", ())
-        ),
-    )
-
-
-def _group(told: Any, etag: str) -> Group:  # noqa: ANN401  # a KeyGroup
-    config = told["KeyGroupConfig"]
-    return Group(
-        told["Id"], etag, config["Name"], tuple(config["Items"]), config.get("Comment", "")
+def _key_group(response: Any, etag: str) -> KeyGroup:  # noqa: ANN401  # a KeyGroup of CloudFront
+    config = response["KeyGroupConfig"]
+    return KeyGroup(
+        response["Id"], etag, config["Name"], tuple(config["Items"]), config.get("Comment", "")
     )

@@ -8,20 +8,22 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 
-def items(ask: Callable[..., Mapping[str, Any]], member: str, **request: Any) -> Iterator[Any]:
+def items(
+    operation: Callable[..., Mapping[str, Any]], member: str, **parameters: Any
+) -> Iterator[Any]:
     """
-    Call *ask* with *request* until it has told its last page, and yield the items.
+    Call *operation* until the last page, and yield the items of all pages.
 
     Args:
-        member: Of the answer, in which items and `NextMarker` stand.
+        member: Of the response, in which `Items` and `NextMarker` are.
 
     >>> pages = {"": {"Items": [1, 2], "NextMarker": "2"}, "2": {"Items": [3]}}
     >>> list(items(lambda Marker="": {"List": pages[Marker]}, "List"))
     [1, 2, 3]
     """
     while True:
-        page = ask(**request)[member]
+        page = operation(**parameters)[member]
         yield from page.get("Items", ())
         if not page.get("NextMarker"):
             return
-        request["Marker"] = page["NextMarker"]
+        parameters["Marker"] = page["NextMarker"]

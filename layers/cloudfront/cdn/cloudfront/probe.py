@@ -10,32 +10,32 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _TIMEOUT_S = 5
-_AGENT = {"user-agent": "cloudfront-autopilot"}
+_HEADERS = {"user-agent": "cloudfront-autopilot"}
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """Tell a redirection as the status that it is."""
+    """Return a redirection as the status that it is."""
 
     def redirect_request(self, *_: Any) -> None:
         return
 
 
 def fetch(url: str) -> int:
-    """Ask for *url*, which must be https, and tell the status; 0 where nobody answers."""
-    return _send(urllib.request.Request(url, headers=_AGENT))  # noqa: S310  # the caller checks it
+    """Request *url*, which must be https; return the status, or 0 where nobody answers."""
+    return _send(urllib.request.Request(url, headers=_HEADERS))  # noqa: S310  # the caller checks it
 
 
 def put(url: str, body: bytes, *, headers: Mapping[str, str]) -> int:
-    """Send *body* to *url*, which must be https, and tell the status; 0 where nobody answers."""
-    return _send(urllib.request.Request(url, body, {**_AGENT, **headers}, method="PUT"))  # noqa: S310  # as above
+    """Send *body* to *url*, which must be https; return the status, or 0 where nobody answers."""
+    return _send(urllib.request.Request(url, body, {**_HEADERS, **headers}, method="PUT"))  # noqa: S310  # as above
 
 
 def _send(request: urllib.request.Request) -> int:
     # An opener of its own keeps no connection, and urllib itself sends `connection: close`.
     opener = urllib.request.build_opener(_NoRedirects)
     try:
-        with opener.open(request, timeout=_TIMEOUT_S) as answer:
-            return int(answer.status)
+        with opener.open(request, timeout=_TIMEOUT_S) as response:
+            return int(response.status)
     except HTTPError as exc:
         exc.close()
         return exc.code

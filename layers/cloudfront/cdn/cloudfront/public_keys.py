@@ -3,56 +3,66 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cdn.aws import retryable
+from cdn.aws.retryable import retry_later
 from cdn.errors import KeyMaterialError
-from cdn.rotation.decide import PublicKey
 from cdn.signing import key_pairs
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudfront import CloudFrontClient
 
 
-def listed(client: CloudFrontClient) -> tuple[PublicKey, ...]:
+@dataclass(frozen=True, slots=True)
+class PublicKey:
+    """A public key of the account; *fingerprint* is empty where it cannot be read."""
+
+    id: str
+    name: str
+    fingerprint: str
+    pem: str = ""
+
+
+def list_all(client: CloudFrontClient) -> tuple[PublicKey, ...]:
     """
-    Read all public keys of the account, whoever made them.
+    List all public keys of the account, whoever created them.
 
     Raises:
-        RetryLaterError: CloudFront is busy.
+        RetryLaterError: CloudFront is throttling.
     """
-    with retryable.retry_later():
+    with retry_later():
         return tuple(
-            PublicKey(one["Id"], one["Name"], fingerprint(one["EncodedKey"]), one["EncodedKey"])
+            PublicKey(key["Id"], key["Name"], fingerprint(key["EncodedKey"]), key["EncodedKey"])
             for page in client.get_paginator("list_public_keys").paginate()
-            for one in page["PublicKeyList"].get("Items", ())
+            for key in page["PublicKeyList"].get("Items", ())
         )
 
 
 def create(client: CloudFrontClient, *, name: str, pem: str) -> str:
     """
-    Publish *pem*, unless it is published as *name* already, and tell its id.
+    Create the public key *name* with *pem*, unless it exists; return its id.
 
     Raises:
-        RetryLaterError: CloudFront is busy, has no room for it now, or somebody was quicker.
+        RetryLaterError: CloudFront is throttling, its quota is used up, or the name is taken.
     """
-    known = {key.name: key for key in listed(client)}.get(name)
-    if known is not None and known.fingerprint == fingerprint(pem):
-        return known.id
+    existing = {key.name: key for key in list_all(client)}.get(name)
+    if existing is not None and existing.fingerprint == fingerprint(pem):
+        return existing.id
     # Whether a repeated reference is refused is not documented; a repeated name is.
     config = {"CallerReference": name, "Name": name, "EncodedKey": pem}
-    with retryable.retry_later("PublicKeyAlreadyExists", "TooManyPublicKeys"):
+    with retry_later("PublicKeyAlreadyExists", "TooManyPublicKeys"):
         return client.create_public_key(PublicKeyConfig=config)["PublicKey"]["Id"]  # type: ignore[arg-type]
 
 
 def delete(client: CloudFrontClient, key_id: str) -> None:
     """
-    Delete a public key that no key group names; one that is gone already is none to worry about.
+    Delete a public key that is in no key group; one that does not exist is passed over.
 
     Raises:
-        RetryLaterError: CloudFront is busy, or the key is in use.
+        RetryLaterError: CloudFront is throttling, or the key is in use.
     """
-    with retryable.retry_later("PublicKeyInUse", "PreconditionFailed", "InvalidIfMatchVersion"):
+    with retry_later("PublicKeyInUse", "PreconditionFailed", "InvalidIfMatchVersion"):
         try:
             etag = client.get_public_key(Id=key_id)["ETag"]
             client.delete_public_key(Id=key_id, IfMatch=etag)
@@ -62,7 +72,7 @@ def delete(client: CloudFrontClient, key_id: str) -> None:
 
 def fingerprint(pem: str) -> str:
     """
-    Tell two public keys apart, however they are written; empty for what is none.
+    Return what identifies a public key however its PEM is written; empty for what is none.
 
     >>> fingerprint("no key")
     ''

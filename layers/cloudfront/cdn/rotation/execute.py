@@ -1,329 +1,271 @@
-"""The steps of key rotation: each may be taken again, and says when it came too late."""
+"""The steps of key rotation: each may be taken again, and raises where it comes too late."""
 
 from __future__ import annotations
 
 import json
 from contextlib import suppress
-from dataclasses import dataclass
-from functools import singledispatch
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, assert_never
 
-from cdn.aws import retryable, rows, table
+from cdn.aws import rows, table
+from cdn.aws.retryable import retry_later
+from cdn.aws.rows import SigningKeyRow
 from cdn.cloudfront import key_groups, public_keys
 from cdn.errors import RetryLaterError
-from cdn.rotation import decide, secret_versions
-from cdn.signing import key_pairs, kms, signing
+from cdn.rotation import model, secret_versions, steps, verification
+from cdn.signing import key_pairs, kms
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
-    from mypy_boto3_cloudfront import CloudFrontClient
-    from mypy_boto3_kms import KMSClient
-    from mypy_boto3_ssm import SSMClient
+    from cdn.rotation.context import Observation, RotationContext
+    from cdn.rotation.steps import Step
+    from cdn.signing.key_pairs import Kind
 
-    from cdn.aws.rows import SigningKeyRow
-    from cdn.aws.table import Table
-    from cdn.rotation.decide import Observed, Rules, Step
-    from cdn.rotation.secret_versions import Secret
-    from cdn.signing.key_pairs import Kind, PrivateKey, Signer
-
-_CANARIES = 5
-_CANARY_LIVES_S = 120
-_REFUSED, _FIRST_ERROR = 403, 400
 _KMS_SPECS: Mapping[Kind, Any] = {"RSA-2048": "RSA_2048", "ECDSA-P256": "ECC_NIST_P256"}
 KMS_TAG = "cloudfront-autopilot"
 """Whatever key in KMS has this tag with the stack's name, the stack may sign with."""
 
 
-@dataclass(frozen=True, slots=True)
-class Desk:
+def take(step: Step, context: RotationContext, observation: Observation) -> None:  # noqa: C901, PLR0912  # one line a step
     """
-    All that rotation looks at and writes to.
-
-    Attributes:
-        kms: Needed only where the rules want keys in KMS, or some are there.
-        mark: With what the names of this stack's public keys begin.
-        stack: The stack's name, with which keys in KMS are tagged.
-        canary_url: An https URL that opens with a signature alone, through a distribution that
-            trusts the group; None for no such trial.
-        fetch: Asks for a URL on a new connection, and tells the status, or 0.
-        generate: Makes a new private key; see `key_pairs.generate`.
-    """
-
-    ledger: Table
-    cloudfront: CloudFrontClient
-    secret: Secret
-    ssm: SSMClient
-    kms: Callable[[], KMSClient]
-    grants_parameter: str
-    rules: Rules
-    mark: str
-    stack: str
-    canary_url: str | None
-    fetch: Callable[[str], int]
-    generate: Callable[[Kind], PrivateKey]
-    now: Callable[[], float]
-
-    def now_ms(self) -> int:
-        """Tell the time as rows do."""
-        return int(self.now() * 1000)
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """What was seen, and when: read after everything else, so that nothing seen is younger."""
-
-    observed: Observed
-    at_ms: int
-
-
-@singledispatch
-def take(step: Step, desk: Desk, look: Look) -> None:
-    """
-    Do what *step* says, which may have been done already.
+    Take *step*, which may have been taken already.
 
     Raises:
-        RetryLaterError: AWS is busy, or something has changed since it was observed.
+        RetryLaterError: AWS is throttling, or something has changed since it was observed.
         UnavailableError: KMS refuses.
-        KeyMaterialError: A version of the secret is none any more.
+        KeyMaterialError: A version of the secret has no private key any more.
     """
-    raise TypeError(f"no step of rotation: {step}, for {desk.stack} at {look.at_ms}")
+    now_ms = observation.at_ms
+    match step:
+        case steps.GenerateKey():
+            generate_key(context, now_ms=now_ms)
+        case steps.CreatePublicKey():
+            text = context.secret.text(step.version_id)
+            create_public_key(context, step.name, text, now_ms=now_ms)
+        case steps.AddToKeyGroup():
+            _add_to_key_group(step, context, observation)
+        case steps.VerifyKey():
+            _verify_key(step, context, observation)
+        case steps.StoreStandby():
+            _store_standby(step, context, now_ms)
+        case steps.Promote():
+            _promote(step, context, now_ms)
+        case steps.RemoveStage():
+            context.secret.move(step.stage, to=None, away_from=step.version_id)
+        case steps.RemoveFromKeyGroup():
+            _remove_from_key_group(step, context, observation)
+        case steps.DeletePublicKey():
+            _delete_public_key(step, context, now_ms)
+        case steps.DeleteKmsKey():
+            _delete_kms_key(step, context, now_ms)
+        case steps.RecordAdded():
+            _record_added(step, context, now_ms)
+        case steps.RecordPromoted():
+            _record_promoted(step, context, now_ms)
+        case steps.RecordReplaced():
+            _record_replaced(step, context, now_ms)
+        case steps.RecordDeleted():
+            _record_deleted(step, context, now_ms)
+        case steps.RecordMaxLifetime():
+            _record_max_lifetime(step, context)
+        case _:
+            assert_never(step)
 
 
-@take.register
-def _(_: decide.Mint, desk: Desk, look: Look) -> None:
-    mint(desk, now_ms=look.at_ms)
-
-
-def mint(desk: Desk, *, now_ms: int) -> None:
+def generate_key(context: RotationContext, *, now_ms: int) -> None:
     """
-    Make a private key and keep it before anybody learns of its public half.
+    Generate a private key and store it before its public half is used anywhere.
 
     Raises:
-        RetryLaterError: AWS is busy.
+        RetryLaterError: AWS is throttling.
     """
-    rules = desk.rules
-    record: SigningKeyRow = {
+    rules = context.rules
+    row: SigningKeyRow = {
         "generated_at_ms": now_ms,
         "kind": rules.kind,
         "hash_algorithm": rules.hash_algorithm,
     }
     if rules.in_kms:
-        record["kms_key"], pem = _mint_in_kms(desk)
-        secret = {"kms_key": record["kms_key"], "kind": rules.kind}
+        kms_key, pem = _generate_in_kms(context)
+        row["kms_key"] = kms_key
+        secret = {"kms_key": kms_key, "kind": rules.kind}
     else:
-        private_key = desk.generate(rules.kind)
+        private_key = context.generate(rules.kind)
         pem = key_pairs.public_pem(private_key)
         secret = {
             "private_key": key_pairs.private_pem(private_key),
             "hash_algorithm": rules.hash_algorithm,
         }
-    name = decide.name(desk.mark, public_keys.fingerprint(pem))
-    desk.secret.put(json.dumps({"name": name} | secret), stage=decide.MINTED)
-    _note(desk, name, keep=record)
+    name = model.key_name(context.name_prefix, public_keys.fingerprint(pem))
+    context.secret.put(json.dumps({"name": name} | secret), stage=model.GENERATED)
+    _record(context, name, keep=row)
 
 
-def _mint_in_kms(desk: Desk) -> tuple[str, str]:
-    client, kind = desk.kms(), desk.rules.kind
-    with retryable.retry_later():
-        made = client.create_key(
+def _generate_in_kms(context: RotationContext) -> tuple[str, str]:
+    client, kind = context.kms(), context.rules.kind
+    with retry_later():
+        key = client.create_key(
             Description="Signs links and cookies of CloudFront",
             KeyUsage="SIGN_VERIFY",
             KeySpec=_KMS_SPECS[kind],
-            Tags=[{"TagKey": KMS_TAG, "TagValue": desk.stack}],
+            Tags=[{"TagKey": KMS_TAG, "TagValue": context.stack}],
         )["KeyMetadata"]
-        der = client.get_public_key(KeyId=made["KeyId"])["PublicKey"]
-    return made["Arn"], key_pairs.pem_of(der)
+        der = client.get_public_key(KeyId=key["KeyId"])["PublicKey"]
+    return key["Arn"], key_pairs.pem_of(der)
 
 
-@take.register
-def _(step: decide.Publish, desk: Desk, look: Look) -> None:
-    publish(desk, step.name, desk.secret.text(step.version_id), now_ms=look.at_ms)
-
-
-def publish(desk: Desk, name: str, text: str, *, now_ms: int) -> str:
+def create_public_key(context: RotationContext, name: str, text: str, *, now_ms: int) -> str:
     """
-    Give CloudFront the public half of the minted key in *text*, and tell its id.
+    Create the public key of the generated key in *text* at CloudFront; return its id.
 
     Raises:
-        RetryLaterError: AWS is busy, or the account has no room.
+        RetryLaterError: AWS is throttling, or the account's quota is used up.
         KeyMaterialError: *text* has no key.
     """
-    key_id = public_keys.create(desk.cloudfront, name=name, pem=_public_pem(desk, text))
-    _note(desk, name, put={"key_id": key_id}, keep={"created_at_ms": now_ms})
+    key_id = public_keys.create(context.cloudfront, name=name, pem=_public_pem(context, text))
+    _record(context, name, put={"key_id": key_id}, keep={"created_at_ms": now_ms})
     return key_id
 
 
-def _public_pem(desk: Desk, text: str) -> str:
+def _public_pem(context: RotationContext, text: str) -> str:
     document = secret_versions.document_of(text)
     if "kms_key" not in document:
         return key_pairs.public_pem(key_pairs.load(text, field="private_key"))
-    with retryable.retry_later():
-        return key_pairs.pem_of(desk.kms().get_public_key(KeyId=document["kms_key"])["PublicKey"])
+    with retry_later():
+        response = context.kms().get_public_key(KeyId=document["kms_key"])
+    return key_pairs.pem_of(response["PublicKey"])
 
 
-@take.register
-def _(step: decide.Include, desk: Desk, look: Look) -> None:
-    # What was known of it in the group does not hold for what comes now.
-    _note(desk, step.name, put={"key_id": step.key_id}, remove=("added_at_ms", "verified_at_ms"))
-    if look.observed.group:
-        key_ids = [*look.observed.group.key_ids, step.key_id]
-        key_groups.replace(desk.cloudfront, look.observed.group, key_ids=key_ids)
+def _add_to_key_group(
+    step: steps.AddToKeyGroup, context: RotationContext, observation: Observation
+) -> None:
+    # What was recorded of it in the group does not hold for what comes now.
+    _record(
+        context, step.name, put={"key_id": step.key_id}, remove=("added_at_ms", "verified_at_ms")
+    )
+    group = observation.observed.group
+    if group:
+        key_groups.replace(context.cloudfront, group, key_ids=[*group.key_ids, step.key_id])
 
 
-@take.register
-def _(step: decide.Exclude, desk: Desk, look: Look) -> None:
-    if look.observed.group:
-        key_ids = [key_id for key_id in look.observed.group.key_ids if key_id != step.key_id]
-        key_groups.replace(desk.cloudfront, look.observed.group, key_ids=key_ids)
-    _note(desk, step.name, put={"removed_at_ms": look.at_ms})
+def _remove_from_key_group(
+    step: steps.RemoveFromKeyGroup, context: RotationContext, observation: Observation
+) -> None:
+    group = observation.observed.group
+    if group:
+        key_ids = [key_id for key_id in group.key_ids if key_id != step.key_id]
+        key_groups.replace(context.cloudfront, group, key_ids=key_ids)
+    _record(context, step.name, put={"removed_at_ms": observation.at_ms})
 
 
-@take.register
-def _(step: decide.Prove, desk: Desk, look: Look) -> None:
+def _verify_key(step: steps.VerifyKey, context: RotationContext, observation: Observation) -> None:
     signer = secret_versions.signer_of(
-        desk.secret.text(step.version_id),
+        context.secret.text(step.version_id),
         key_id=step.key_id,
-        kms=lambda arn, kind: lambda message: kms.sign(desk.kms(), message, kms_key=arn, kind=kind),
+        kms=lambda arn, kind: (
+            lambda message: kms.sign(context.kms(), message, kms_key=arn, kind=kind)
+        ),
     )
-    verification_error = _doubt(desk, look, signer)
-    if verification_error:
-        _note(desk, step.name, put={"verification_error": verification_error})
+    error = verification.verification_error(context, observation, signer)
+    if error:
+        _record(context, step.name, put={"verification_error": error})
     else:
-        _note(desk, step.name, keep={"verified_at_ms": look.at_ms}, remove=("verification_error",))
+        _record(
+            context,
+            step.name,
+            keep={"verified_at_ms": observation.at_ms},
+            remove=("verification_error",),
+        )
 
 
-def _doubt(desk: Desk, look: Look, signer: Signer) -> str:
-    """Say why the key is not to be used yet; nothing when it has passed every trial."""
-    message = f"{signer.key_id} at {look.at_ms}".encode()
-    known = next((key.pem for key in look.observed.public_keys if key.id == signer.key_id), "")
-    if not known or not key_pairs.verifies(
-        key_pairs.load_public(known),
-        message=message,
-        signature=signer.sign(message),
-        hash_algorithm=signer.hash_algorithm,
-    ):
-        return "its public key does not verify what its private key signs"
-    if look.observed.group:
-        trusts = key_groups.trusting(desk.cloudfront, look.observed.group.id)
-        lacking = [
-            one.distribution_id
-            for one in trusts
-            if one.enabled and signer.key_id not in one.key_ids
-        ]
-        if lacking:
-            return f"CloudFront does not list it yet for {', '.join(sorted(lacking))}"
-    return _canary_doubt(desk, signer) if desk.canary_url else ""
-
-
-def _canary_doubt(desk: Desk, signer: Signer) -> str:
-    url = str(desk.canary_url)
-    unsigned = desk.fetch(url)
-    if unsigned != _REFUSED:
-        return f"the canary answers {unsigned} without a signature, where it should refuse"
-    now_s = int(desk.now())
-    signed = signing.sign_url(
-        signer,
-        url,
-        expires_at_s=now_s + _CANARY_LIVES_S,
-        now_s=now_s,
-        longest_s=_CANARY_LIVES_S,
-    )
-    for _ in range(_CANARIES):
-        status = desk.fetch(signed)
-        if status == _REFUSED:
-            return "an edge refuses the canary with it"
-        if not 0 < status < _FIRST_ERROR:
-            return f"the canary answers {status}, for another reason than the key"
-    return ""
-
-
-@take.register
-def _(step: decide.Store, desk: Desk, look: Look) -> None:
-    minted = desk.secret.text(step.version_id)
-    if not minted:
+def _store_standby(step: steps.StoreStandby, context: RotationContext, now_ms: int) -> None:
+    text = context.secret.text(step.version_id)
+    if not text:
         raise RetryLaterError("GetSecretValue", "ResourceNotFoundException")
-    desk.secret.put(secret_versions.with_key_id(minted, step.key_id), stage=decide.STANDBY)
-    _note(desk, step.name, put={"key_id": step.key_id}, keep={"stored_at_ms": look.at_ms})
+    context.secret.put(secret_versions.with_key_id(text, step.key_id), stage=model.STANDBY)
+    _record(context, step.name, put={"key_id": step.key_id}, keep={"stored_at_ms": now_ms})
 
 
-@take.register
-def _(step: decide.Promote, desk: Desk, look: Look) -> None:
-    # A revocation may have come since.
-    if (desk.ledger.get(rows.signing_key(step.name)) or {}).get("revoked_at_ms"):
+def _promote(step: steps.Promote, context: RotationContext, now_ms: int) -> None:
+    # It may have been revoked since it was observed.
+    row = context.ledger.get(rows.signing_key(step.name))
+    if row and row.get("revoked_at_ms"):
         raise RetryLaterError("UpdateSecretVersionStage", "KeyRevoked")
-    desk.secret.move(decide.CURRENT, to=step.version_id, away_from=step.instead_of or None)
-    _note(desk, step.name, put={"promoted_at_ms": look.at_ms}, remove=("replaced_at_ms",))
+    context.secret.move(model.CURRENT, to=step.version_id, away_from=step.replaced_id or None)
+    _record(context, step.name, put={"promoted_at_ms": now_ms}, remove=("replaced_at_ms",))
 
 
-@take.register
-def _(step: decide.Discard, desk: Desk, _: Look) -> None:
-    desk.secret.move(step.stage, to=None, away_from=step.version_id)
+def _delete_public_key(step: steps.DeletePublicKey, context: RotationContext, now_ms: int) -> None:
+    public_keys.delete(context.cloudfront, step.key_id)
+    _record(context, step.name, put={"key_id": step.key_id, "public_key_deleted_at_ms": now_ms})
 
 
-@take.register
-def _(step: decide.Delete, desk: Desk, look: Look) -> None:
-    public_keys.delete(desk.cloudfront, step.key_id)
-    _note(desk, step.name, put={"key_id": step.key_id, "public_key_deleted_at_ms": look.at_ms})
-
-
-@take.register
-def _(step: decide.DeleteKmsKey, desk: Desk, look: Look) -> None:
-    client = desk.kms()
-    # It may be gone already, or about to.
-    gone = (client.exceptions.NotFoundException, client.exceptions.KMSInvalidStateException)
-    with retryable.retry_later(), suppress(*gone):
+def _delete_kms_key(step: steps.DeleteKmsKey, context: RotationContext, now_ms: int) -> None:
+    client = context.kms()
+    # It may be deleted already, or scheduled to be.
+    deleted = (client.exceptions.NotFoundException, client.exceptions.KMSInvalidStateException)
+    with retry_later(), suppress(*deleted):
         client.schedule_key_deletion(KeyId=step.kms_key.rpartition("/")[2])
-    _note(desk, step.name, put={"kms_key_deleted_at_ms": look.at_ms}, remove=("kms_key",))
+    _record(context, step.name, put={"kms_key_deleted_at_ms": now_ms}, remove=("kms_key",))
 
 
-@take.register
-def _(step: decide.Note, desk: Desk, look: Look) -> None:
-    put: SigningKeyRow = {"key_id": step.key_id} if step.key_id else {}
-    match step.what:
-        case "included":
-            _note(desk, step.name, put=put, keep={"added_at_ms": look.at_ms})
-        case "active":
-            desk.ledger.create_or_update(
-                rows.signing_key(step.name),
-                put={**put, "promoted_at_ms": look.at_ms},
-                remove=("replaced_at_ms",),
-                condition=table.absent("promoted_at_ms") | table.present("replaced_at_ms"),
-            )
-        case "inactive":
-            _note(desk, step.name, put={**put, "replaced_at_ms": look.at_ms})
-            if step.version_id:
-                desk.ledger.create_or_update(
-                    rows.previous_version(), put={"version_id": step.version_id}
-                )
-        case "deleted":
-            expires_at_s = look.at_ms // 1000 + rows.SIGNING_KEY_TTL_S
-            _note(desk, step.name, put={"deleted_at_ms": look.at_ms, "expires_at_s": expires_at_s})
+def _record_added(step: steps.RecordAdded, context: RotationContext, now_ms: int) -> None:
+    _record(context, step.name, put=_with_key_id(step.key_id), keep={"added_at_ms": now_ms})
 
 
-@take.register
-def _(step: decide.NoteCeiling, desk: Desk, _: Look) -> None:
-    desk.ledger.create_or_update(
+def _record_promoted(step: steps.RecordPromoted, context: RotationContext, now_ms: int) -> None:
+    row = _with_key_id(step.key_id)
+    row["promoted_at_ms"] = now_ms
+    context.ledger.create_or_update(
+        rows.signing_key(step.name),
+        put=row,
+        remove=("replaced_at_ms",),
+        condition=table.absent("promoted_at_ms") | table.present("replaced_at_ms"),
+    )
+
+
+def _record_replaced(step: steps.RecordReplaced, context: RotationContext, now_ms: int) -> None:
+    row = _with_key_id(step.key_id)
+    row["replaced_at_ms"] = now_ms
+    _record(context, step.name, put=row)
+    if step.version_id:
+        context.ledger.create_or_update(
+            rows.previous_version(), put={"version_id": step.version_id}
+        )
+
+
+def _record_deleted(step: steps.RecordDeleted, context: RotationContext, now_ms: int) -> None:
+    expires_at_s = now_ms // 1000 + rows.SIGNING_KEY_TTL_S
+    _record(context, step.name, put={"deleted_at_ms": now_ms, "expires_at_s": expires_at_s})
+
+
+def _record_max_lifetime(step: steps.RecordMaxLifetime, context: RotationContext) -> None:
+    context.ledger.create_or_update(
         rows.signing_key(step.name),
         put={"max_lifetime_s": step.max_lifetime_s},
         condition=table.passed("max_lifetime_s", step.max_lifetime_s),
     )
 
 
-def _note(
-    desk: Desk,
+def record_revoked(context: RotationContext, name: str, *, key_id: str, forced: bool) -> None:
+    """Record that a key must not be used any more; the next ticks see to it."""
+    now_ms = context.now_ms()
+    row: SigningKeyRow = {"revoked_at_ms": now_ms}
+    if forced:
+        row["forced_at_ms"] = now_ms
+    _record(context, name, put=_with_key_id(key_id), keep=row)
+
+
+def _with_key_id(key_id: str) -> SigningKeyRow:
+    return {"key_id": key_id} if key_id else {}
+
+
+def _record(
+    context: RotationContext,
     name: str,
     *,
     put: SigningKeyRow | None = None,
     keep: SigningKeyRow | None = None,
     remove: tuple[str, ...] = (),
 ) -> None:
-    desk.ledger.create_or_update(rows.signing_key(name), put=put, keep=keep, remove=remove)
-
-
-def revoke(desk: Desk, name: str, *, key_id: str, forced: bool) -> None:
-    """Write into the ledger that a key must not be used any more; whoever looks next sees to it."""
-    keep: SigningKeyRow = {"revoked_at_ms": desk.now_ms()}
-    if forced:
-        keep["forced_at_ms"] = desk.now_ms()
-    _note(desk, name, put={"key_id": key_id} if key_id else {}, keep=keep)
+    context.ledger.create_or_update(rows.signing_key(name), put=put, keep=keep, remove=remove)

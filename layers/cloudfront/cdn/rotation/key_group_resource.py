@@ -1,6 +1,6 @@
-"""The stack's key group: made or adopted when the stack is, and kept when it goes.
+"""The stack's key group: created or adopted with the stack, and kept when the stack is deleted.
 
-The template holds neither the group nor keys: CloudFormation would put old ones back.
+The template has neither the group nor keys: CloudFormation would add old keys again.
 """
 
 from __future__ import annotations
@@ -8,82 +8,90 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cdn.aws import rows
-from cdn.cloudfront import key_groups, public_keys
+from cdn.cloudfront import key_groups, public_keys, trusted_keys
 from cdn.errors import KeyGroupError
-from cdn.rotation import decide, execute
+from cdn.rotation import execute, model
 
 if TYPE_CHECKING:
-    from cdn.rotation.decide import Version
-    from cdn.rotation.execute import Desk
+    from cdn.rotation.context import RotationContext
+    from cdn.rotation.model import Version
 
 _COMMENT = "Its keys are rotated by CloudFront Autopilot"
 
 _FOREIGN = (
-    "key group {id} ({name}) may belong to CloudFormation or Terraform, which would put its old "
-    "keys back; the API does not tell. Let them forget its Items first (Terraform: lifecycle "
-    "ignore_changes = [items]; CloudFormation: DeletionPolicy Retain, then remove it from its "
-    "template), then set AdoptForeign to yes"
+    "The key group {id} ({name}) may be managed by CloudFormation or Terraform, which would add "
+    "its old keys again; CloudFront's API does not say. First stop them from managing its items "
+    "(Terraform: lifecycle ignore_changes = [items]; CloudFormation: DeletionPolicy Retain, then "
+    "remove it from its template), then set AdoptForeign to yes."
 )
 
 
-def create(desk: Desk, *, key_group_id: str, adopt_foreign: bool) -> str:
+def create(context: RotationContext, *, key_group_id: str, adopt_foreign: bool) -> str:
     """
-    Have a group, made here or adopted, the same however often this is asked; tell its id.
+    Create or adopt the group, the same one however often this is called; return its id.
 
-    A group needs a key, so the first one is minted and published here. It does not sign before it
-    is proven.
+    A group needs a key, so the first one is generated and created here. It does not sign before it
+    is verified.
 
     Args:
         key_group_id: The group to adopt; empty for one of the stack's own.
 
     Raises:
-        KeyGroupError: There is no such group, or it may be somebody else's.
-        RetryLaterError: AWS is busy.
+        KeyGroupError: There is no such group, or something else may manage it.
+        RetryLaterError: AWS is throttling.
     """
-    known = desk.ledger.get(rows.key_group()) or {}
-    made = known.get("key_group_id", "")
-    if made and key_group_id in {"", made} and key_groups.read(desk.cloudfront, made):
-        return str(made)
+    row = context.ledger.get(rows.key_group()) or {}
+    group_id = row.get("key_group_id", "")
+    if (
+        group_id
+        and key_group_id in {"", group_id}
+        and key_groups.read(context.cloudfront, group_id)
+    ):
+        return group_id
     if key_group_id:
-        group = key_groups.read(desk.cloudfront, key_group_id)
+        group = key_groups.read(context.cloudfront, key_group_id)
         if group is None:
-            raise KeyGroupError(f"there is no key group {key_group_id}")
+            raise KeyGroupError(
+                f"There is no key group {key_group_id}. Check the parameter KeyGroupId."
+            )
         if not adopt_foreign:
             raise KeyGroupError(_FOREIGN.format(id=group.id, name=group.name))
-        made = group.id
+        group_id = group.id
     else:
-        made = _own(desk)
-    desk.ledger.create_or_update(
+        group_id = _create_own(context)
+    context.ledger.create_or_update(
         rows.key_group(),
-        put={"key_group_id": made, "adopted": bool(key_group_id)},
-        keep={"since_at_ms": desk.now_ms()},
+        put={"key_group_id": group_id, "adopted": bool(key_group_id)},
+        keep={"since_at_ms": context.now_ms()},
     )
-    return str(made)
+    return group_id
 
 
-def _own(desk: Desk) -> str:
-    name = desk.mark.removesuffix("-")
-    for group in key_groups.listed(desk.cloudfront):
+def _create_own(context: RotationContext) -> str:
+    name = context.name_prefix.removesuffix("-")
+    for group in key_groups.list_all(context.cloudfront):
         # Of a run that died here, or of an earlier stack of this name.
         if group.name == name:
             return group.id
-    minted = _minted(desk)
-    if minted is None:
-        execute.mint(desk, now_ms=desk.now_ms())
-        minted = _minted(desk)
-    if minted is None:
-        raise KeyGroupError("the first key was minted, but the secret does not have it; try again")
-    text = desk.secret.text(minted.id)
-    key_id = execute.publish(desk, minted.name, text, now_ms=desk.now_ms())
-    return key_groups.create(desk.cloudfront, name=name, key_ids=[key_id], comment=_COMMENT)
+    version = _generated(context)
+    if version is None:
+        execute.generate_key(context, now_ms=context.now_ms())
+        version = _generated(context)
+    if version is None:
+        raise KeyGroupError(
+            "The first key was generated, but the secret does not have it. Try again."
+        )
+    text = context.secret.text(version.id)
+    key_id = execute.create_public_key(context, version.name, text, now_ms=context.now_ms())
+    return key_groups.create(context.cloudfront, name=name, key_ids=[key_id], comment=_COMMENT)
 
 
-def _minted(desk: Desk) -> Version | None:
+def _generated(context: RotationContext) -> Version | None:
     return next(
         (
             version
-            for version in desk.secret.versions()
-            if decide.MINTED in version.stages and version.form == "minted"
+            for version in context.secret.versions()
+            if model.GENERATED in version.stages and version.form == "generated"
         ),
         None,
     )
@@ -91,42 +99,50 @@ def _minted(desk: Desk) -> Version | None:
 
 def update(*, key_group_id: str, physical_id: str) -> None:
     """
-    Check that nothing about the group shall change.
+    Check that the group stays the same.
 
     Raises:
         KeyGroupError: Another group is asked for.
     """
     if key_group_id not in {"", physical_id}:
         raise KeyGroupError(
-            f"the key group is {physical_id} and stays it: links that are out there were signed "
-            "for its keys. To use another group, deploy another stack"
+            f"The key group is {physical_id} and cannot be changed: its keys have signed links "
+            "that are still valid. To use another group, deploy another stack."
         )
 
 
-def delete(desk: Desk, *, physical_id: str, everything: bool) -> str:
+def delete(context: RotationContext, *, physical_id: str, everything: bool) -> str:
     """
-    Keep the group and its keys, and say so; or delete them, where that is asked for and harmless.
+    Keep the group and its keys, or delete them where that is asked for and harmless; return which.
 
     Raises:
         KeyGroupError: A distribution trusts the group that is to be deleted.
-        RetryLaterError: AWS is busy.
+        RetryLaterError: AWS is throttling.
     """
-    known = desk.ledger.get(rows.key_group()) or {}
+    row = context.ledger.get(rows.key_group()) or {}
     group = None
-    if known.get("key_group_id") == physical_id:
-        group = key_groups.read(desk.cloudfront, physical_id)
+    if row.get("key_group_id") == physical_id:
+        group = key_groups.read(context.cloudfront, physical_id)
     if group is None or not everything:
-        return "the key group and its keys are kept"
-    trusting = [one.distribution_id for one in key_groups.trusting(desk.cloudfront, group.id)]
-    if trusting:
+        return "The key group and its keys are kept."
+    distribution_ids = [
+        trust.distribution_id
+        for trust in trusted_keys.list_by_key_group(context.cloudfront, group.id)
+    ]
+    if distribution_ids:
         raise KeyGroupError(
-            f"key group {group.id} is kept: {', '.join(trusting)} would serve nobody without it"
+            f"The key group {group.id} is kept, because distributions trust it: "
+            f"{', '.join(distribution_ids)}. Remove it from their behaviors first."
         )
-    if known.get("adopted"):
-        return "the key group was there before, and is kept"
-    key_groups.delete(desk.cloudfront, group)
-    elsewhere = {key for other in key_groups.listed(desk.cloudfront) for key in other.key_ids}
-    for key in public_keys.listed(desk.cloudfront):
-        if decide.is_ours(key, mark=desk.mark) and key.id not in elsewhere:
-            public_keys.delete(desk.cloudfront, key.id)
-    return "the key group and its keys were deleted; the secret stays"
+    if row.get("adopted"):
+        return "The key group was adopted, and is kept."
+    key_groups.delete(context.cloudfront, group)
+    in_other_groups = {
+        key_id
+        for other_group in key_groups.list_all(context.cloudfront)
+        for key_id in other_group.key_ids
+    }
+    for key in public_keys.list_all(context.cloudfront):
+        if model.is_ours(key, name_prefix=context.name_prefix) and key.id not in in_other_groups:
+            public_keys.delete(context.cloudfront, key.id)
+    return "The key group and its keys were deleted. The secret is kept."

@@ -1,4 +1,4 @@
-"""The versions of the signing secret: what one says stays, and stages move between them."""
+"""The versions of the signing secret: their texts never change, and stages move between them."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cdn.aws import retryable
+from cdn.aws.retryable import retry_later
 from cdn.errors import KeyMaterialError
-from cdn.rotation.decide import Version
+from cdn.rotation.model import Version
 from cdn.signing import key_pairs, signing_secret
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from cdn.signing.key_pairs import Signer
     from cdn.signing.signing_secret import Kms
 
-# A stage is no longer where it was seen: Secrets Manager has no code of its own for that.
-_OUTRUN = ("InvalidParameterException", "InvalidRequestException")
+# A stage has been moved since: Secrets Manager has no code of its own for that.
+_CONFLICTS = ("InvalidParameterException", "InvalidRequestException")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,21 +33,25 @@ class Secret:
 
     def stages(self) -> Mapping[str, frozenset[str]]:
         """
-        Tell the stages of each version that has any.
+        Return the stages of each version that has any.
 
         Raises:
-            RetryLaterError: Secrets Manager is busy.
+            RetryLaterError: Secrets Manager is throttling.
         """
-        with retryable.retry_later():
-            found = self.client.describe_secret(SecretId=self.id).get("VersionIdsToStages", {})
-        return {version_id: frozenset(stages) for version_id, stages in found.items() if stages}
+        with retry_later():
+            response = self.client.describe_secret(SecretId=self.id)
+        return {
+            version_id: frozenset(stages)
+            for version_id, stages in response.get("VersionIdsToStages", {}).items()
+            if stages
+        }
 
     def versions(self) -> tuple[Version, ...]:
         """
-        Describe each version that has a stage.
+        Return each version that has a stage.
 
         Raises:
-            RetryLaterError: Secrets Manager is busy.
+            RetryLaterError: Secrets Manager is throttling.
         """
         return tuple(
             described(version_id, stages, self.text(version_id))
@@ -56,28 +60,28 @@ class Secret:
 
     def text(self, version_id: str) -> str:
         """
-        Read what a version says; nothing where it is gone, or says nothing.
+        Return the text of a version; empty where it is gone, or has none.
 
         Raises:
-            RetryLaterError: Secrets Manager is busy.
+            RetryLaterError: Secrets Manager is throttling.
         """
-        with retryable.retry_later():
+        with retry_later():
             try:
-                answer = self.client.get_secret_value(SecretId=self.id, VersionId=version_id)
+                response = self.client.get_secret_value(SecretId=self.id, VersionId=version_id)
             except self.client.exceptions.ResourceNotFoundException:
                 return ""
-        return answer.get("SecretString", "")
+        return response.get("SecretString", "")
 
     def put(self, text: str, *, stage: str) -> None:
         """
-        Keep *text* in a version that has *stage*, the same however often it is put.
+        Write *text* into a version that has *stage*, the same one however often it is written.
 
         Raises:
-            RetryLaterError: Secrets Manager is busy, or the stage was moved meanwhile.
+            RetryLaterError: Secrets Manager is throttling, or the stage was moved in the meantime.
         """
-        # Derived from the text, it cannot meet another one.
+        # Derived from the text, it is the id of no other text's version.
         token = hashlib.sha256(text.encode()).hexdigest()
-        with retryable.retry_later():
+        with retry_later():
             self.client.put_secret_value(
                 SecretId=self.id,
                 SecretString=text,
@@ -85,29 +89,31 @@ class Secret:
                 ClientRequestToken=token,
             )
         # A version that was there before is left as it is, without the stage.
-        holders = [one for one, stages in self.stages().items() if stage in stages]
-        if token not in holders:
-            self.move(stage, to=token, away_from=next(iter(holders), None))
+        version_ids = [
+            version_id for version_id, stages in self.stages().items() if stage in stages
+        ]
+        if token not in version_ids:
+            self.move(stage, to=token, away_from=next(iter(version_ids), None))
 
     def move(self, stage: str, *, to: str | None, away_from: str | None) -> None:
         """
         Move *stage*, if the version *away_from* still has it.
 
         Raises:
-            RetryLaterError: Secrets Manager is busy, or another version has it.
+            RetryLaterError: Secrets Manager is throttling, or another version has it.
         """
-        given = {"MoveToVersionId": to, "RemoveFromVersionId": away_from}
-        with retryable.retry_later(*_OUTRUN):
+        version_ids = {"MoveToVersionId": to, "RemoveFromVersionId": away_from}
+        with retry_later(*_CONFLICTS):
             self.client.update_secret_version_stage(
                 SecretId=self.id,
                 VersionStage=stage,
-                **{name: version for name, version in given.items() if version},
+                **{name: version_id for name, version_id in version_ids.items() if version_id},
             )
 
 
 def described(version_id: str, stages: frozenset[str], text: str) -> Version:
     """
-    Tell what a version is, without anything private.
+    Return what a version is, without anything private.
 
     >>> described("v1", frozenset({"AWSCURRENT"}), signing_secret.PLACEHOLDER).form
     'placeholder'
@@ -125,7 +131,7 @@ def described(version_id: str, stages: frozenset[str], text: str) -> Version:
     return Version(
         version_id,
         stages,
-        "key" if key_id else "minted",
+        "key" if key_id else "generated",
         name=name,
         key_id=str(key_id or ""),
         kind=signer.kind,
@@ -136,22 +142,22 @@ def described(version_id: str, stages: frozenset[str], text: str) -> Version:
 
 def signer_of(text: str, *, key_id: str, kms: Kms) -> Signer:
     """
-    Sign with what a version says, as the public key *key_id*.
+    Return what signs with the private key of a version, as the public key *key_id*.
 
     Raises:
-        KeyMaterialError: It says no private key.
+        KeyMaterialError: It has no private key.
     """
     return signing_secret.signer(with_key_id(text, key_id), kms=kms)
 
 
 def with_key_id(text: str, key_id: str) -> str:
-    """Complete a minted key: the same text however often it is done."""
+    """Return the text of a generated key completed by its id, always the same."""
     return json.dumps(document_of(text) | {"key_id": key_id})
 
 
 def document_of(text: str) -> dict[str, Any]:
     """
-    Read what a version says; nothing where that is no JSON object.
+    Return the JSON object of a version; empty where it is none.
 
     >>> document_of("no key")
     {}

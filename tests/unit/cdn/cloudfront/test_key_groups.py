@@ -139,7 +139,7 @@ class TestGroups:
         }
 
         assert len(made) == 1
-        assert {group.name for group in key_groups.listed(account.client)} == {"viewers", "one"}
+        assert {group.name for group in key_groups.list_all(account.client)} == {"viewers", "one"}
 
     def test_in_use(self, account, guarded):
         """
@@ -149,17 +149,3 @@ class TestGroups:
 
         with pytest.raises(RetryLaterError, match="ResourceInUse"):
             key_groups.delete(account.client, seen(account, group_id))
-
-
-class TestTrusting:
-    def test_all(self, account, guarded):
-        """
-        Every distribution that trusts the group is told, with what CloudFront lists for it.
-        """
-        made, group_id, ids, _ = guarded
-        account.update(made, Enabled=False)
-
-        (trust,) = key_groups.trusting(account.client, group_id)
-
-        assert (trust.distribution_id, trust.enabled) == (made, False)
-        assert trust.key_ids == {ids[0]}

@@ -19,13 +19,13 @@ def pem(private_keys):
 class TestCreate:
     def test_once(self, account, pem):
         """
-        A name and its key are published once, whatever newline ends the PEM.
+        A key is created once under its name, whatever newline ends the PEM.
         """
         first = public_keys.create(account.client, name="one", pem=pem)
         again = public_keys.create(account.client, name="one", pem=pem.strip())
 
         assert first == again
-        assert [key.id for key in public_keys.listed(account.client)] == [first]
+        assert [key.id for key in public_keys.list_all(account.client)] == [first]
 
     def test_name_taken(self, account, pem, strangers):
         """
@@ -47,16 +47,16 @@ class TestCreate:
             public_keys.create(account.client, name="one", pem=pem)
 
 
-class TestListed:
+class TestListAll:
     def test_pages(self, account, private_keys):
         """
-        Every page is read, and each key told by its fingerprint.
+        Every page is read, and each key has its fingerprint.
         """
         for number in range(3):
             pem = key_pairs.public_pem(private_keys["ECDSA-P256"])
             public_keys.create(account.client, name=f"n{number}", pem=pem)
 
-        found = public_keys.listed(account.client)
+        found = public_keys.list_all(account.client)
 
         assert [key.name for key in found] == ["n0", "n1", "n2"]
         assert len({key.fingerprint for key in found}) == 1
@@ -76,11 +76,11 @@ class TestDelete:
 
     def test_gone(self, account, pem):
         """
-        One that is gone already is none to worry about.
+        One that does not exist is passed over.
         """
         made = public_keys.create(account.client, name="one", pem=pem)
         public_keys.delete(account.client, made)
 
         public_keys.delete(account.client, made)
 
-        assert public_keys.listed(account.client) == ()
+        assert public_keys.list_all(account.client) == ()

@@ -10,12 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cdn.rotation import decide
-from cdn.rotation.decide import Group, Observed, PublicKey, Record, Rules, Version, Wait
+from cdn.cloudfront.key_groups import KeyGroup
+from cdn.cloudfront.public_keys import PublicKey
+from cdn.rotation import model, steps
+from cdn.rotation.decide import decide
+from cdn.rotation.model import Observed, Record, RotationRules, Version
+from cdn.rotation.steps import Wait
 
 NOW_MS = 1_790_000_000_000
-MARK = "stack-"
-RULES = Rules(
+NAME_PREFIX = "stack-"
+RULES = RotationRules(
     period_s=30 * 86_400,
     hold_s=86_400,
     kind="ECDSA-P256",
@@ -28,10 +32,10 @@ RULES = Rules(
 UNITS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 # What a word of the table says, beside what it is called.
 MEANS: dict[str, dict[str, Any]] = {
-    "minted": {"stage": decide.MINTED},
-    "standby": {"stage": decide.STANDBY, "published": True, "in group": "25 h", "proven": True},
-    "signing": {"published": True, "in group": "90 d", "proven": True, "current": True},
-    "draining": {"published": True, "in group": "90 d", "proven": True, "promoted": "90 d"},
+    "generated": {"stage": model.GENERATED},
+    "standby": {"stage": model.STANDBY, "created": True, "in group": "25 h", "verified": True},
+    "signing": {"created": True, "in group": "90 d", "verified": True, "current": True},
+    "draining": {"created": True, "in group": "90 d", "verified": True, "promoted": "90 d"},
 }
 
 
@@ -52,9 +56,9 @@ def traits(words):
             told["promoted"] = amount
         elif named == "draining":
             told["inactive"] = amount
-        elif named in {"not in group", "unproven", "unpublished"}:
+        elif named in {"not in group", "unverified", "not created"}:
             # No group names a key that does not exist.
-            for trait in {"unproven": ["proven"], "unpublished": ["published", "in group"]}.get(
+            for trait in {"unverified": ["verified"], "not created": ["created", "in group"]}.get(
                 named, ["in group"]
             ):
                 told.pop(trait, None)
@@ -79,7 +83,7 @@ def cast(text):
 
 
 def named(letter):
-    return MARK + fingerprint(letter)[: decide.FINGERPRINT_LENGTH]
+    return NAME_PREFIX + fingerprint(letter)[: model.FINGERPRINT_LENGTH]
 
 
 def fingerprint(letter):
@@ -96,26 +100,26 @@ def record(letter, told):
         key_id=f"K{letter}",
         generated_at_ms=NOW_MS - 100 * UNITS["d"],
         added_at_ms=ago("in group") if told.get("in group") is not True else None,
-        verified_at_ms=NOW_MS - UNITS["d"] if "proven" in told else None,
+        verified_at_ms=NOW_MS - UNITS["d"] if "verified" in told else None,
         promoted_at_ms=ago("promoted"),
         replaced_at_ms=ago("inactive"),
-        max_lifetime_s=span_ms(told["longest"]) // 1000 if "longest" in told else 3_600,
-        removed_at_ms=ago("excluded"),
+        max_lifetime_s=span_ms(told["max lifetime"]) // 1000 if "max lifetime" in told else 3_600,
+        removed_at_ms=ago("removed"),
         revoked_at_ms=NOW_MS if {"revoked", "forced"} & told.keys() else None,
         forced_at_ms=NOW_MS if "forced" in told else None,
     )
 
 
 def version(letter, told):
-    stages = {told.get("stage"), decide.CURRENT if "current" in told else None} - {None}
+    stages = {told.get("stage"), model.CURRENT if "current" in told else None} - {None}
     if "signed again" in told:
-        stages.add(decide.PREVIOUS)
+        stages.add(model.PREVIOUS)
     return Version(
         f"v{letter}",
         frozenset(stages),
-        "minted" if stages == {decide.MINTED} else "key",
+        "generated" if stages == {model.GENERATED} else "key",
         name=named(letter),
-        key_id="" if stages == {decide.MINTED} else f"K{letter}",
+        key_id="" if stages == {model.GENERATED} else f"K{letter}",
         kind="RSA-2048" if "rsa" in told else "ECDSA-P256",
     )
 
@@ -128,16 +132,16 @@ def observed(text):
         if "foreign" not in told
         else PublicKey(f"K{letter}", "somebody's", fingerprint(letter))
         for letter, told in keys.items()
-        if {"published", "foreign"} & told.keys()
+        if {"created", "foreign"} & told.keys()
     ]
     public += [PublicKey(f"F{number}", f"f{number}", "") for number in range(foreign)]
     versions = [version(letter, told) for letter, told in keys.items()]
-    if not any(decide.CURRENT in one.stages for one in versions):
-        versions.append(Version("v0", frozenset({decide.CURRENT}), "placeholder"))
+    if not any(model.CURRENT in one.stages for one in versions):
+        versions.append(Version("v0", frozenset({model.CURRENT}), "placeholder"))
     members = [f"K{letter}" for letter, told in keys.items() if "in group" in told]
     return Observed(
-        mark=MARK,
-        group=None if text.startswith("no group") else Group("g", "E1", "group", tuple(members)),
+        name_prefix=NAME_PREFIX,
+        group=None if text.startswith("no group") else KeyGroup("g", "E1", "group", tuple(members)),
         public_keys=tuple(public),
         versions=tuple(one for one in versions if one.stages),
         records={
@@ -145,7 +149,7 @@ def observed(text):
             for letter, told in keys.items()
             if "foreign" not in told
         },
-        ceilings=((NOW_MS - 90 * UNITS["d"], 3_600),),
+        max_lifetimes=((NOW_MS - 90 * UNITS["d"], 3_600),),
     )
 
 
@@ -155,19 +159,19 @@ def spelled(step):
         f"v{letter}": letter for letter in "abcdex"
     }
     if isinstance(step, Wait):
-        if step.until_ms is None:
+        if step.due_at_ms is None:
             return "wait"
-        left_ms = step.until_ms - NOW_MS
+        left_ms = step.due_at_ms - NOW_MS
         unit = next(unit for unit in "dhms" if left_ms >= UNITS[unit])
         return f"wait {-(-left_ms // UNITS[unit])} {unit}"
     words = re.sub(r"(?<!^)(?=[A-Z])", " ", type(step).__name__).lower()
     told = dataclasses.asdict(step)
     whom = letters.get(told.get("name", told.get("version_id", "")), "")
-    return " ".join(filter(None, [words, told.get("what"), whom]))
+    return " ".join(filter(None, [words, whom]))
 
 
 # Python 3.13 takes the indentation off by itself.
-TABLE = inspect.cleandoc(decide.decide.__doc__ or "")
+TABLE = inspect.cleandoc(decide.__doc__ or "")
 ROWS = re.findall(r"^\| (.*?)\s+\| (.*?)\s+\|$", TABLE, re.MULTILINE)[1:]
 
 
@@ -177,17 +181,15 @@ class TestTable:
         """
         What the docstring's table says of a situation is what is decided.
         """
-        assert spelled(decide.decide(observed(keys), now_ms=NOW_MS, rules=RULES)) == step
+        assert spelled(decide(observed(keys), now_ms=NOW_MS, rules=RULES)) == step
 
     def test_every_step(self):
         """
         The table shows every step that there is, but for what only keys in KMS need.
         """
-        shown = {
-            type(decide.decide(observed(keys), now_ms=NOW_MS, rules=RULES)) for keys, _ in ROWS
-        }
+        shown = {type(decide(observed(keys), now_ms=NOW_MS, rules=RULES)) for keys, _ in ROWS}
 
-        assert shown == {*decide.Step.__args__, Wait} - {decide.DeleteKmsKey}
+        assert shown == {*steps.Step.__args__, Wait} - {steps.DeleteKmsKey}
 
 
 # ── Whatever there is ─────────────────────────────────────────────────────────────────────────────
@@ -218,8 +220,8 @@ VERSIONS = st.builds(
         kind=kind,
     ),
     LETTERS,
-    st.sets(st.sampled_from([decide.CURRENT, decide.STANDBY, decide.PREVIOUS, decide.MINTED])),
-    st.sampled_from(["placeholder", "minted", "key", "unreadable"]),
+    st.sets(st.sampled_from([model.CURRENT, model.STANDBY, model.PREVIOUS, model.GENERATED])),
+    st.sampled_from(["placeholder", "generated", "key", "unreadable"]),
     st.sampled_from(["ECDSA-P256", "RSA-2048", ""]),
     st.booleans(),
 )
@@ -231,24 +233,26 @@ PUBLIC_KEYS = st.builds(
     st.booleans(),
 )
 GROUPS = st.builds(
-    lambda letters: Group("g", "E1", "group", tuple(f"K{letter}" for letter in letters)),
+    lambda letters: KeyGroup("g", "E1", "group", tuple(f"K{letter}" for letter in letters)),
     st.lists(LETTERS, unique=True, max_size=5),
 )
 OBSERVATIONS = st.builds(
-    lambda records, **told: Observed(mark=MARK, records={one.name: one for one in records}, **told),
+    lambda records, **told: Observed(
+        name_prefix=NAME_PREFIX, records={one.name: one for one in records}, **told
+    ),
     st.lists(RECORDS, max_size=6),
     group=st.none() | GROUPS,
     public_keys=st.lists(PUBLIC_KEYS, max_size=6, unique_by=lambda one: one.id).map(tuple),
     versions=st.lists(VERSIONS, max_size=5).map(tuple),
-    elsewhere=st.frozensets(LETTERS.map("K{}".format)),
-    ceilings=st.lists(st.tuples(st.integers(0, NOW_MS), st.integers(0, 2_592_000)), max_size=3).map(
-        lambda found: tuple(sorted(found))
-    ),
+    in_other_groups=st.frozensets(LETTERS.map("K{}".format)),
+    max_lifetimes=st.lists(
+        st.tuples(st.integers(0, NOW_MS), st.integers(0, 2_592_000)), max_size=3
+    ).map(lambda found: tuple(sorted(found))),
 )
 
 
 def decided(seen):
-    return decide.decide(seen, now_ms=NOW_MS, rules=RULES)
+    return decide(seen, now_ms=NOW_MS, rules=RULES)
 
 
 class TestWhatever:
@@ -261,16 +265,16 @@ class TestWhatever:
 
         assert step == decided(seen)
         if isinstance(step, Wait):
-            assert step.until_ms is None or step.until_ms > NOW_MS
+            assert step.due_at_ms is None or step.due_at_ms > NOW_MS
 
     @given(OBSERVATIONS)
     def test_promotes(self, seen):
         """
-        Only what is proven, published, trusted and not revoked comes to sign.
+        Only what is verified, created, trusted and not revoked comes to sign.
         """
         step = decided(seen)
 
-        if isinstance(step, decide.Promote):
+        if isinstance(step, steps.Promote):
             known = seen.records[step.name]
             (chosen,) = {one.key_id for one in seen.versions if one.id == step.version_id}
             assert known.verified_at_ms is not None
@@ -279,13 +283,13 @@ class TestWhatever:
             assert chosen in {key.id for key in seen.public_keys}
 
     @given(OBSERVATIONS)
-    def test_excludes(self, seen):
+    def test_removes(self, seen):
         """
         Only a key of ours that is drained, or a revoked one, leaves the group; never the last one.
         """
         step = decided(seen)
 
-        if isinstance(step, decide.Exclude):
+        if isinstance(step, steps.RemoveFromKeyGroup):
             known = seen.records[step.name]
             left = [key_id for key_id in seen.group.key_ids if key_id != step.key_id]
             drained_ms = (known.replaced_at_ms or NOW_MS) + 1000 * (
@@ -302,24 +306,7 @@ class TestWhatever:
         """
         step = decided(seen)
 
-        if isinstance(step, decide.Delete):
+        if isinstance(step, steps.DeletePublicKey):
             key = next(one for one in seen.public_keys if one.id == step.key_id)
-            assert decide.is_ours(key, mark=MARK)
-            assert key.id not in {*seen.group.key_ids, *seen.elsewhere}
-
-
-class TestCeiling:
-    def test_raised_and_lowered(self):
-        """
-        A lifetime that was allowed for a moment only counts like any other.
-        """
-        history = ((0, 60), (1_000, 7_200), (1_001, 60))
-
-        assert decide.ceiling_s(history, since_ms=0, until_ms=9_000) == 7_200
-        assert decide.ceiling_s(history, since_ms=1_001, until_ms=9_000) == 60
-
-    def test_nothing(self):
-        """
-        Where no grants are known, nothing is.
-        """
-        assert decide.ceiling_s((), since_ms=0, until_ms=9_000) is None
+            assert model.is_ours(key, name_prefix=NAME_PREFIX)
+            assert key.id not in {*seen.group.key_ids, *seen.in_other_groups}
