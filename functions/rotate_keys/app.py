@@ -150,7 +150,7 @@ def _desk(told: RotateKeysSettings) -> Desk:
             in_kms=in_kms,
             secret_max_age_s=cached.SECRET_MAX_AGE_S,
             signer_timeout_s=SIGNER_TIMEOUT_S,
-            longest_s=grants.LONGEST_S,
+            longest_s=grants.MAX_LIFETIME_S,
         ),
         mark=told.key_name_prefix,
         stack=told.stack,

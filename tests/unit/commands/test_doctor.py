@@ -30,7 +30,7 @@ def pem(key, tmp_path):
 def sign(key, *, expires_at_s):
     signer = key_pairs.signer(key, key_id="K1", hash_algorithm="SHA256")
     return signing.sign_url(
-        signer, URL, expires_at_s=expires_at_s, now_s=expires_at_s - 60, longest_s=60
+        signer, URL, expires_at_s=expires_at_s, now_s=expires_at_s - 60, max_lifetime_s=60
     )
 
 

@@ -228,7 +228,7 @@ def _canary_doubt(desk: Desk, signer: Signer) -> str:
         url,
         expires_at_s=now_s + _CANARY_LIVES_S,
         now_s=now_s,
-        longest_s=_CANARY_LIVES_S,
+        max_lifetime_s=_CANARY_LIVES_S,
     )
     for _ in range(_CANARIES):
         status = desk.fetch(signed)

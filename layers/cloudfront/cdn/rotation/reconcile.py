@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
-from cdn.access import grants
+from cdn.access import grant_document
 from cdn.aws import announcements, busy
 from cdn.aws.announcements import Announcement
 from cdn.cloudfront import key_groups, public_keys
@@ -120,11 +120,11 @@ def _ceilings(desk: Desk) -> Iterator[tuple[int, int]]:
         return
     for version in sorted(versions, key=lambda one: one["Version"]):
         try:
-            entries = grants.parse(version["Value"]).entries
+            entries = grant_document.parse(version["Value"]).entries
         except GrantsError:
             # By a document that makes no sense, nothing is signed.
             entries = ()
-        longest_s = max((grant.longest_s for grant in entries), default=0)
+        longest_s = max((grant.max_lifetime_s for grant in entries), default=0)
         yield int(version["LastModifiedDate"].timestamp() * 1000), longest_s
 
 

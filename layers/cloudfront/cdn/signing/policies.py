@@ -183,7 +183,7 @@ def decode(text: str, *, what: str = "policy") -> bytes:
 
 def covers(resource: str, url: str) -> bool:
     """
-    Tell whether a policy for *resource* opens *url* (without CloudFront's own parameters).
+    Return whether a policy for *resource* opens *url* (without CloudFront's own parameters).
 
     >>> covers("https://d1.cloudfront.net/*game.zip*", "https://d1.cloudfront.net/a/game.zip?v=2")
     True
@@ -195,7 +195,7 @@ def covers(resource: str, url: str) -> bool:
 
 def mismatch(resource: str, url: str) -> Section | None:
     """
-    Name the first section in which *url* is not what *resource* allows; None where it is covered.
+    Return the first section in which *url* is not what *resource* allows; None where it is covered.
 
     A `?` of *resource* may be a wildcard or the start of the query. AWS describes both and no
     way to tell them apart, so that either reading counts.
