@@ -17,8 +17,7 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
-from cdn.cloudfront import key_groups
-from cdn.diagnosis import url_verification
+from cdn.diagnosis import access_rules, url_verification
 from cdn.diagnosis.url_verification import Keys, Verdict
 from cdn.errors import CdnError
 
@@ -62,15 +61,15 @@ def _diagnose(told: argparse.Namespace) -> tuple[dict[str, str], Verdict]:
         where = {"public key": told.public_key}
         keys = Keys(public={key_id: pem}, trusted=[key_id])
     else:
-        guard = key_groups.guard_of(boto3.Session().client("cloudfront"), told.url)
+        rules = access_rules.read(boto3.Session().client("cloudfront"), told.url)
         where = {
-            "distribution": guard.distribution_id,
-            "behavior": guard.pattern,
-            "key groups": ", ".join(guard.key_group_ids) or "none",
+            "distribution": rules.distribution_id,
+            "behavior": rules.pattern,
+            "key groups": ", ".join(rules.key_group_ids) or "none",
         }
-        if not guard.key_group_ids:
+        if not rules.key_group_ids:
             return where, _OPEN_TO_ALL
-        keys = Keys(public=guard.public, trusted=guard.key_ids)
+        keys = Keys(public=rules.public, trusted=rules.key_ids)
     return where, url_verification.diagnose(
         told.url,
         cookies=told.cookies or None,
