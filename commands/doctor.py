@@ -10,8 +10,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_plus
 
-from cdn.cloudfront import key_groups
-from cdn.diagnosis import url_verification
+from cdn.diagnosis import access_rules, url_verification
 from cdn.diagnosis.url_verification import Keys, Verdict
 
 if TYPE_CHECKING:
@@ -37,15 +36,15 @@ def diagnose(
     Raises:
         NotServedError: No distribution of this account answers for the URL's host.
     """
-    guard = key_groups.guard_of(client, url)
+    rules = access_rules.read(client, url)
     where = {
-        "distribution": guard.distribution_id,
-        "behavior": guard.pattern,
-        "key groups": ", ".join(guard.key_group_ids) or "none",
+        "distribution": rules.distribution_id,
+        "behavior": rules.pattern,
+        "key groups": ", ".join(rules.key_group_ids) or "none",
     }
-    if not guard.key_group_ids:
+    if not rules.key_group_ids:
         return where, _OPEN_TO_ALL
-    keys = Keys(public=guard.public, trusted=guard.key_ids)
+    keys = Keys(public=rules.public, trusted=rules.key_ids)
     return where, url_verification.diagnose(
         url, cookies=cookies, keys=keys, now_s=now_s, viewer_ip=viewer_ip
     )

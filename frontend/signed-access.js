@@ -16,7 +16,7 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
 const NOT_DECODABLE = 3; // MediaError
 
 const URLS = { path: "/signed-urls", asks: "urls", gives: "signed" };
-const COOKIES = { path: "/signed-cookies", asks: "resources", gives: "cookies" };
+const COOKIES = { path: "/signed-cookies", asks: "url_patterns", gives: "cookies" };
 
 /** Why something cannot be opened: with the fields of the endpoint's problem details (RFC 9457). */
 export class SignedAccessError extends Error {
@@ -145,7 +145,7 @@ export class SignedAccess {
     await Promise.allSettled(folders.map((grant) => grant.pending));
     const set = folders.filter((grant) => grant.kind === COOKIES && grant.signed);
     if (!set.length) return;
-    const query = new URLSearchParams(set.map((grant) => ["resource", grant.resource]));
+    const query = new URLSearchParams(set.map((grant) => ["url_pattern", grant.urlPattern]));
     await this.#ask("DELETE", `${COOKIES.path}?${query}`);
   }
 
@@ -164,18 +164,18 @@ export class SignedAccess {
     return this.#options.now() + this.#aheadMs;
   }
 
-  #grant(kind, resource) {
-    const held = kind === COOKIES || resource.endsWith("*") ? this.#folders : this.#files;
-    const key = `${kind.path} ${resource}`;
-    const grant = held.get(key) ?? { kind, resource, isHeld: () => held.get(key) === grant };
+  #grant(kind, urlPattern) {
+    const held = kind === COOKIES || urlPattern.endsWith("*") ? this.#folders : this.#files;
+    const key = `${kind.path} ${urlPattern}`;
+    const grant = held.get(key) ?? { kind, urlPattern, isHeld: () => held.get(key) === grant };
     held.set(key, grant);
     return grant;
   }
 
   #find(url) {
     const [bare, fragment = ""] = String(url).split(/(?=#)/);
-    const covers = ({ resource }) =>
-      resource.endsWith("*") ? bare.startsWith(resource.slice(0, -1)) : bare === resource;
+    const covers = ({ urlPattern }) =>
+      urlPattern.endsWith("*") ? bare.startsWith(urlPattern.slice(0, -1)) : bare === urlPattern;
     const grant = [...this.#folders.values()].find(covers) ?? this.#grant(URLS, bare);
     return { grant, bare, fragment };
   }
@@ -243,7 +243,7 @@ export class SignedAccess {
     const refresh = grants.some((grant) => grant.suspect);
     try {
       const answer = await this.#ask("POST", kind.path, {
-        [kind.asks]: grants.map((grant) => grant.resource),
+        [kind.asks]: grants.map((grant) => grant.urlPattern),
         expires_in: this.#options.expiresIn,
         refresh: refresh || undefined,
       });

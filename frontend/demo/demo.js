@@ -20,8 +20,8 @@ function accessFor(user) {
 }
 
 function note(url, { method, body }, status) {
-  const { urls, resources, refresh } = JSON.parse(body ?? "{}");
-  const names = (urls ?? resources ?? []).map((name) => new URL(name).pathname).join(" ");
+  const { urls, url_patterns, refresh } = JSON.parse(body ?? "{}");
+  const names = (urls ?? url_patterns ?? []).map((name) => new URL(name).pathname).join(" ");
   const item = document.createElement("li");
   const path = new URL(url).pathname;
   item.textContent = `${method} ${path} ${refresh ? "(refresh) " : ""}${names} → ${status}`;

@@ -173,7 +173,7 @@ def _rotation_context(given: RotateKeysSettings) -> RotationContext:
             in_kms=in_kms,
             secret_max_age_s=cached.SECRET_MAX_AGE_S,
             signer_timeout_s=SIGNER_TIMEOUT_S,
-            max_lifetime_s=grants.LONGEST_S,
+            max_lifetime_s=grants.MAX_LIFETIME_S,
         ),
         name_prefix=given.key_name_prefix,
         stack=given.stack,

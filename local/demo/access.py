@@ -98,7 +98,7 @@ class Stage:
 
     def cookies(self) -> None:
         folder = f"https://{HOST}/users/ada/*"
-        status, _, cookies = self.page.ask("POST", "/signed-cookies", {"resources": [folder]})
+        status, _, cookies = self.page.ask("POST", "/signed-cookies", {"url_patterns": [folder]})
         jar = _jar(cookies)
         opened = [self.page.fetch(film(number), cookies=jar) for number in range(3)]
         other = self.page.fetch(film(0, user="bob"), cookies=jar)

@@ -33,7 +33,7 @@ def film(number: int, *, user: str = "ada") -> str:
     return f"https://{HOST}/users/{user}/film-{number}.mp4"
 
 
-def furnish(world: World, *, bucket: str, longest_s: int = 3_600) -> None:
+def furnish(world: World, *, bucket: str, max_lifetime_s: int = 3_600) -> None:
     """Put three films of each user into *bucket*, and let users open their own for so long."""
     s3 = world.client("s3")
     s3.create_bucket(Bucket=bucket)
@@ -44,10 +44,10 @@ def furnish(world: World, *, bucket: str, longest_s: int = 3_600) -> None:
     grant = {
         "name": "own-films",
         "claims": {"token_use": "access"},
-        "resources": ["https://{host}/users/{sub}/*"],
+        "path_templates": ["https://{host}/users/{sub}/*"],
         "hosts": [HOST],
-        "by": ["url", "cookies"],
-        "longest_s": longest_s,
+        "access_methods": ["url", "cookies"],
+        "max_lifetime_s": max_lifetime_s,
         "bind_ip": False,
     }
     world.client("ssm").put_parameter(

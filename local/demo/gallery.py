@@ -65,10 +65,10 @@ _GRANTS = {
         {
             "name": "own-files",
             "claims": {"token_use": "access"},
-            "resources": ["https://{host}/users/{sub}/*"],
+            "path_templates": ["https://{host}/users/{sub}/*"],
             "hosts": [MEDIA],
-            "by": ["url", "cookies"],
-            "longest_s": 3600,
+            "access_methods": ["url", "cookies"],
+            "max_lifetime_s": 3600,
             "bind_ip": False,
         }
     ],

@@ -79,7 +79,7 @@ class Stage:
 
     @classmethod
     def build(cls, world: World, narrator: Narrator, claims: Claims) -> Stage:
-        frontend.furnish(world, bucket=_BUCKET, longest_s=int(_LINKS_LIVE_S))
+        frontend.furnish(world, bucket=_BUCKET, max_lifetime_s=int(_LINKS_LIVE_S))
         group = world.outputs["KeyGroupId"]
         outside.guard(world, bucket=_BUCKET, host=HOST, key_group_id=group)
         return cls(world, FrontEnd(world), narrator, claims, world.virtual_time.now())

@@ -10,7 +10,7 @@ from typing import Any
 
 from awslambdaric.bootstrap import Unbuffered
 
-from cdn.access import claims, issuing
+from cdn.access import claims, http, issuing
 from functions.sign_access import app
 from tests.benchmarks import material
 from tests.benchmarks.timing import Sampler, each
@@ -44,11 +44,15 @@ def _again(viewer: material.Viewer, url: str) -> Sampler:
     """Decide and sign as the handler does, without reading a request and writing what was done."""
     event = viewer.asks([url])
     _open(event)
-    desk = app._sandbox().desk(refresh=False)
-    caller = issuing.Caller(claims.claims(event), None, by_cloudfront=True)
+    context = app._sandbox().context(refresh=False)
+    caller = issuing.Caller(
+        claims.read(http.authorization(event), verified=http.verified_claims(event)),
+        None,
+        by_cloudfront=True,
+    )
     return each(
-        lambda wanted: issuing.sign_urls(desk, caller, wanted),
-        lambda: issuing.Wanted(json.loads(json.dumps([url]))),
+        lambda request: issuing.sign_urls(context, caller, request),
+        lambda: issuing.SigningRequest(json.loads(json.dumps([url]))),
         times=1000,
     )
 

@@ -65,7 +65,7 @@ def _signer(kind: Kind) -> key_pairs.Signer:
 def _sign_url(kind: Kind, expires_at_s: int) -> Callable[[], str]:
     signer, now_s = _signer(kind), expires_at_s - 3600
     return lambda: signing.sign_url(
-        signer, URL, expires_at_s=expires_at_s, now_s=now_s, longest_s=3600
+        signer, URL, expires_at_s=expires_at_s, now_s=now_s, max_lifetime_s=3600
     )
 
 
@@ -75,7 +75,7 @@ def _sign_folder(kind: Kind, expires_at_s: int) -> Callable[[], list[str]]:
     urls = [f"{material.FOLDER}photo-{number:08}.jpg" for number in range(IN_FOLDER)]
 
     def sign() -> list[str]:
-        signed = signing.sign(signer, policy, now_s=now_s, longest_s=3600)
+        signed = signing.sign(signer, policy, now_s=now_s, max_lifetime_s=3600)
         return [signed.url(url) for url in urls]
 
     return sign

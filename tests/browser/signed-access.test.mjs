@@ -68,15 +68,15 @@ class World {
 
   usual(url, body) {
     const expires_at = this.nowS + this.lifetime;
-    if (url.includes("resource=")) return { cleared: [] };
-    if (body.resources) {
-      return { cookies: body.resources.map((resource) => ({ resource, path: "/", expires_at })) };
+    if (url.includes("url_pattern=")) return { cleared: [] };
+    if (body.url_patterns) {
+      return { cookies: body.url_patterns.map((url_pattern) => ({ url_pattern, path: "/", expires_at })) };
     }
     const query = `Signature=${this.generation}&Expires=${expires_at}`;
     return {
       signed: body.urls.map((url) =>
         url.endsWith("*")
-          ? { resource: url, query, expires_at }
+          ? { url_pattern: url, query, expires_at }
           : { url: `${url}?${query}`, expires_at },
       ),
     };
@@ -363,7 +363,7 @@ describe("cookies", () => {
     assert.deepEqual(world.fetched, [{ url: `${MEDIA}a`, init: { credentials: "include" } }]);
     assert.deepEqual(
       world.posts.map(({ target, credentials, body }) => [target, credentials, body]),
-      [["/signed-cookies", "include", { resources: [`${MEDIA}*`] }]],
+      [["/signed-cookies", "include", { url_patterns: [`${MEDIA}*`] }]],
     );
   });
 
@@ -402,7 +402,7 @@ describe("cookies", () => {
     const { method, target, credentials } = world.posts.at(-1);
     assert.equal(method, "DELETE");
     assert.equal(credentials, "include");
-    assert.deepEqual(new URLSearchParams(target.split("?")[1]).getAll("resource"), [
+    assert.deepEqual(new URLSearchParams(target.split("?")[1]).getAll("url_pattern"), [
       `${MEDIA}*`,
       "https://media.example.com/films/*",
     ]);

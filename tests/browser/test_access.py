@@ -207,7 +207,7 @@ class TestCookies:
         )
         assert entered.evaluate(plain, f"{OWN}/night.svg") > 0
         assert [query for _, query in asked] == [{}, {}, {}]
-        assert posts(entered) == [{"resources": [f"{OWN}/*"]}]
+        assert posts(entered) == [{"url_patterns": [f"{OWN}/*"]}]
 
     def test_attributes(self, entered, context):
         """

@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 from cryptography.hazmat.primitives.asymmetric import ec
 from moto import mock_aws
 
-from cdn.access import grants, issuing
-from cdn.access.cached import SECRET_MAX_AGE_S, Kept
+from cdn.access import grant_document, grants, issuing
+from cdn.access.cached import SECRET_MAX_AGE_S, TtlCache
 from cdn.aws.announcements import Announcer
 from cdn.aws.rows import KeyRange
 from cdn.aws.table import Table
@@ -48,7 +48,7 @@ RULES = RotationRules(
     in_kms=False,
     secret_max_age_s=SECRET_MAX_AGE_S,
     signer_timeout_s=30,
-    max_lifetime_s=grants.LONGEST_S,
+    max_lifetime_s=grants.MAX_LIFETIME_S,
 )
 
 
@@ -61,10 +61,10 @@ def grants_of(longest_s):
                 {
                     "name": "film",
                     "claims": {"token_use": "access"},
-                    "resources": ["https://{host}/*"],
+                    "path_templates": ["https://{host}/*"],
                     "hosts": [HOST],
-                    "by": ["url"],
-                    "longest_s": longest_s,
+                    "access_methods": ["url"],
+                    "max_lifetime_s": longest_s,
                     "bind_ip": False,
                 }
             ],
@@ -135,12 +135,14 @@ class Cloud:
         """Ask the endpoint for a link, and keep it; None while it has no key."""
         signer, allowed = self.containers[container]
         try:
-            desk = issuing.Desk(allowed.get(), signer.get(), NO_COOKIES, self.virtual_time.now)
+            context = issuing.IssuingContext(
+                allowed.get(), signer.get(), NO_COOKIES, self.virtual_time.now
+            )
         except UnavailableError:
             return None
         caller = issuing.Caller({"token_use": "access", "sub": "42"}, None, by_cloudfront=True)
-        (opened,) = issuing.sign_urls(desk, caller, issuing.Wanted([URL]))
-        link = Link(opened.text, desk.signer.key_id, opened.expires_at_s)
+        (access,) = issuing.sign_urls(context, caller, issuing.SigningRequest([URL]))
+        link = Link(access.text, context.signer.key_id, access.expires_at_s)
         if link not in self.links:
             self.links.append(link)
         return link
@@ -165,10 +167,10 @@ class Cloud:
 
         def allowed():
             text = self.client("ssm").get_parameter(Name="/grants")["Parameter"]["Value"]
-            return grants.parse(text)
+            return grant_document.parse(text)
 
         now = self.virtual_time.now
-        self.containers.append((Kept(read(signer), now), Kept(read(allowed), now)))
+        self.containers.append((TtlCache(read(signer), now), TtlCache(read(allowed), now)))
 
     def fetch(self, url):
         parts = urlsplit(url)

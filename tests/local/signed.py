@@ -33,28 +33,28 @@ GRANTS = {
         {
             "name": "own-files",
             "claims": {"token_use": "access"},
-            "resources": ["https://{host}/users/{sub}/*"],
+            "path_templates": ["https://{host}/users/{sub}/*"],
             "hosts": [HOST],
-            "by": ["url", "cookies"],
-            "longest_s": 3600,
+            "access_methods": ["url", "cookies"],
+            "max_lifetime_s": 3600,
             "bind_ip": False,
         },
         {
             "name": "bound",
             "claims": {"token_use": "access"},
-            "resources": ["https://{host}/bound/*"],
+            "path_templates": ["https://{host}/bound/*"],
             "hosts": [HOST, "other.example.net"],
-            "by": ["url", "cookies"],
-            "longest_s": 300,
+            "access_methods": ["url", "cookies"],
+            "max_lifetime_s": 300,
             "bind_ip": True,
         },
         {
             "name": "elsewhere",
             "claims": {"token_use": "access"},
-            "resources": ["https://{host}/users/{sub}/*"],
+            "path_templates": ["https://{host}/users/{sub}/*"],
             "hosts": ["media.example.org"],
-            "by": ["cookies"],
-            "longest_s": 300,
+            "access_methods": ["cookies"],
+            "max_lifetime_s": 300,
             "bind_ip": False,
         },
     ],
@@ -152,12 +152,12 @@ class Cloud:
         body = {"urls": list(urls), **more}
         return self.ask("POST", "/signed-urls", body, token=token, by_cloudfront=by_cloudfront)
 
-    def cookies(self, *resources, token=None, by_cloudfront=True, **more):
-        body = {"resources": list(resources), **more}
+    def cookies(self, *url_patterns, token=None, by_cloudfront=True, **more):
+        body = {"url_patterns": list(url_patterns), **more}
         return self.ask("POST", "/signed-cookies", body, token=token, by_cloudfront=by_cloudfront)
 
-    def clear(self, *resources, token=None):
-        query = urlencode([("resource", one) for one in resources])
+    def clear(self, *url_patterns, token=None):
+        query = urlencode([("url_pattern", url_pattern) for url_pattern in url_patterns])
         return self.ask("DELETE", f"/signed-cookies?{query}", token=token)
 
     def fetch(self, url, *, cookies=None, address="192.0.2.7"):

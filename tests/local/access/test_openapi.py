@@ -90,22 +90,22 @@ def schema_of(operation, status):
 
 class TestAnswers:
     @pytest.mark.parametrize(
-        ("path", "field", "resource", "status"),
+        ("path", "field", "url_pattern", "status"),
         [
             ("/signed-urls", "urls", f"https://{signed.HOST}/users/42/a.jpg", 200),
             ("/signed-urls", "urls", f"https://{signed.HOST}/users/42/*", 200),
             ("/signed-urls", "urls", f"https://{signed.HOST}/users/43/a.jpg", 403),
             ("/signed-urls", "urls", "ftp://a", 400),
-            ("/signed-cookies", "resources", f"https://{signed.HOST}/users/42/*", 200),
-            ("/signed-cookies", "resources", f"https://{signed.HOST}/users/43/*", 403),
-            ("/signed-cookies", "resources", "https://media.example.org/users/42/*", 409),
+            ("/signed-cookies", "url_patterns", f"https://{signed.HOST}/users/42/*", 200),
+            ("/signed-cookies", "url_patterns", f"https://{signed.HOST}/users/43/*", 403),
+            ("/signed-cookies", "url_patterns", "https://media.example.org/users/42/*", 409),
         ],
     )
-    def test_described(self, cloud, path, field, resource, status):
+    def test_described(self, cloud, path, field, url_pattern, status):
         """
         Each kind of answer is as described, to the last member.
         """
-        answer = cloud.ask("POST", path, {field: [resource]})
+        answer = cloud.ask("POST", path, {field: [url_pattern]})
 
         assert answer.status == status
         jsonschema.validate(answer.body, schema_of(DOCUMENT["paths"][path]["post"], status))

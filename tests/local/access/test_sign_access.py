@@ -54,7 +54,7 @@ class TestUrls:
         """
         (one,) = shared.urls(FOLDER).body["signed"]
 
-        assert one["resource"] == FOLDER
+        assert one["url_pattern"] == FOLDER
         assert shared.fetch(f"{OWN}?{one['query']}").status == 200
         assert shared.fetch(f"{OTHERS}?{one['query']}").status == 403
 
@@ -130,7 +130,7 @@ class TestRequests:
             {"urls": [OWN], "expires_in": 1.5},
             {"urls": [OWN], "starts_at": "now"},
             {"urls": [OWN], "refresh": 1},
-            {"urls": [OWN], "resource": OWN},
+            {"urls": [OWN], "url_pattern": OWN},
             "[" * 100_000,
         ],
     )
@@ -206,7 +206,7 @@ class TestCookies:
 
         assert scopes(cleared) == scopes(kept)
         assert all("Max-Age=0" in one for one in cleared.set_cookies)
-        assert cleared.body["cleared"] == [{"resource": FOLDER, "path": "/users/42/"}]
+        assert cleared.body["cleared"] == [{"url_pattern": FOLDER, "path": "/users/42/"}]
 
     def test_overlapping(self, shared):
         """
@@ -235,10 +235,12 @@ class TestCookies:
 
         assert (answer.status, answer.set_cookies) == (409, [])
 
-    @pytest.mark.parametrize("query", ["", "resource=", "other=1", f"resource={quote(OWN)}&x=1"])
+    @pytest.mark.parametrize(
+        "query", ["", "url_pattern=", "resource=a", "other=1", f"url_pattern={quote(OWN)}&x=1"]
+    )
     def test_clear_malformed(self, shared, query):
         """
-        Clearing something else than a resource is refused.
+        Clearing something else than a URL pattern is refused.
         """
         assert shared.ask("DELETE", f"/signed-cookies?{query}").status == 400
 
@@ -264,8 +266,8 @@ class TestAudit:
             "level": "INFO",
             "message": "access granted",
             "subject": "42",
-            "by": "url",
-            "resource": OWN,
+            "method": "url",
+            "url": OWN,
             "grant": "own-files",
             "key_id": shared.key_ids[0],
             "expires_at": one["expires_at"],
@@ -280,6 +282,6 @@ class TestAudit:
         shared.urls(OTHERS, f"{OWN}?Signature=stolen")
 
         first, second, metrics = lines()
-        assert (first["reason"], first["resource"]) == ("path_not_granted", OTHERS)
-        assert (second["reason"], second["resource"]) == ("reserved_parameter", OWN)
+        assert (first["reason"], first["url"]) == ("path_not_granted", OTHERS)
+        assert (second["reason"], second["url"]) == ("reserved_parameter", OWN)
         assert (metrics["Granted"], metrics["Refused"]) == (0, 2)

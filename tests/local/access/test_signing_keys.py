@@ -62,7 +62,7 @@ class TestCookies:
         Several folders get a set each, which do not meet.
         """
         document = json.loads(json.dumps(signed.GRANTS))
-        document["grants"][0]["resources"] = [f"https://{{host}}/{one}/*" for one in "ab"]
+        document["grants"][0]["path_templates"] = [f"https://{{host}}/{one}/*" for one in "ab"]
         cloud.grant(document)
         cloud.world.virtual_time.advance(61)
 

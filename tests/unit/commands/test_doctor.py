@@ -37,7 +37,7 @@ def public_key_file(key, tmp_path_factory):
 def sign(key, *, expires_at_s):
     signer = key_pairs.signer(key, key_id="K1", hash_algorithm="SHA256")
     return signing.sign_url(
-        signer, URL, expires_at_s=expires_at_s, now_s=expires_at_s - 60, longest_s=60
+        signer, URL, expires_at_s=expires_at_s, now_s=expires_at_s - 60, max_lifetime_s=60
     )
 
 
@@ -94,7 +94,7 @@ class TestCookies:
         now_s = int(time.time())
         signer = key_pairs.signer(key, key_id="K1", hash_algorithm="SHA256")
         policy = Policy("https://media.example.com/*", expires_at_s=now_s + 60)
-        signed = signing.sign(signer, policy, now_s=now_s, longest_s=60).cookies()
+        signed = signing.sign(signer, policy, now_s=now_s, max_lifetime_s=60).cookies()
         header = "; ".join(f"{name}={value}" for name, value in signed.items())
 
         done = run_here("doctor", URL, "--cookies", header, "--public-key", str(pem), "--json")

@@ -1,33 +1,15 @@
-"""What the signing handler keeps, and how it writes its answers."""
+"""What the signing handler caches. Requests of whole APIs are in tests/local/access."""
 
 import json
 
 import pytest
 
-from cdn.access.issuing import Opened
 from cdn.errors import UnavailableError
 from cdn.signing import key_pairs
 from functions.sign_access import app
 
 
-class TestAnswer:
-    @pytest.mark.parametrize(
-        ("resource", "name"),
-        [("https://m.example/a.jpg", "url"), ("https://m.example/a/*", "query")],
-    )
-    def test_signed(self, resource, name):
-        """
-        What is written by hand is, to the letter, what json would write.
-        """
-        odd = 'https://m.example/"\\\n\u2028é'
-        expected = {"resource": resource} if name == "query" else {}
-
-        text = app._signed(Opened(resource, odd, 1_790_000_000, "own"))
-
-        assert text == json.dumps(expected | {name: odd, "expires_at": 1_790_000_000})
-
-
-class TestKept:
+class TestCaches:
     def test_same_secret(self):
         """
         A secret that is read again and has not changed stays the same key, loaded once.

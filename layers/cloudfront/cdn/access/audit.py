@@ -1,4 +1,4 @@
-"""One line of JSON for each thing that was opened or refused, and one of metrics a request.
+"""One line of JSON for each access that was granted or denied, and one of metrics a request.
 
 Written by hand, not by Powertools' Logger and Metrics, which cost more than a signature. No line
 has a signature, a policy or a token in it.
@@ -14,70 +14,73 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from cdn.access.issuing import Opened
+    from cdn.access.grants import AccessMethod
+    from cdn.access.issuing import SignedAccess
     from cdn.errors import CdnError, Refusal
 
 
-_LONGEST_RESOURCE = 512
+_MAX_URL_CHARS = 512
 
 
-class Trail(NamedTuple):
+class AuditTrail(NamedTuple):
     """
-    Who asks, and for what: `url` or `cookies`.
+    The lines about one request.
 
     Attributes:
+        subject: Who asks: the token's `sub`.
         namespace: Of the metrics.
     """
 
     subject: object
-    way: str
+    method: AccessMethod
     namespace: str
 
-    def granted(self, opened: Sequence[Opened], *, key_id: str, now_s: float) -> Iterator[str]:
-        """Tell of each resource that was opened."""
+    def granted(
+        self, accesses: Sequence[SignedAccess], *, key_id: str, now_s: float
+    ) -> Iterator[str]:
+        """Write a line for each access that was granted."""
         start = f'{{"level":"INFO","message":"access granted","subject":{_json(self.subject)}'
-        by, key = _text(self.way), _text(key_id)
-        for one in opened:
+        method, key = _text(self.method), _text(key_id)
+        for access in accesses:
             # By hand, since json takes as long as a tenth of a signature.
             yield (
-                f'{start},"by":{by},"resource":{_text(one.resource)},"grant":{_text(one.grant)},'
-                f'"key_id":{key},"expires_at":{one.expires_at_s}}}'
+                f'{start},"method":{method},"url":{_text(access.url_pattern)},'
+                f'"grant":{_text(access.grant)},"key_id":{key},"expires_at":{access.expires_at_s}}}'
             )
-        yield metrics(self.namespace, int(now_s * 1000), {"Granted": len(opened), "Refused": 0})
+        yield metrics(self.namespace, int(now_s * 1000), {"Granted": len(accesses), "Refused": 0})
 
-    def refused(
-        self, wanted: Sequence[str], refusals: Sequence[Refusal], *, now_s: float
+    def denied(
+        self, url_patterns: Sequence[str], refusals: Sequence[Refusal], *, now_s: float
     ) -> Iterator[str]:
-        """Tell of each resource that was refused, and why; the others were not opened either."""
-        start = {"level": "INFO", "message": "access refused", "subject": self.subject}
-        for one in refusals:
+        """Write a line for each access that was denied; nothing else was granted with it."""
+        start = {"level": "INFO", "message": "access denied", "subject": self.subject}
+        for refusal in refusals:
             # A query that was refused may hold a signature that somebody sent along.
-            resource = wanted[one.index].partition("?")[0][:_LONGEST_RESOURCE]
-            told = {"by": self.way, "resource": resource, "reason": one.reason}
-            yield _json(start | told)
+            url = url_patterns[refusal.index].partition("?")[0][:_MAX_URL_CHARS]
+            yield _json(start | {"method": self.method, "url": url, "reason": refusal.reason})
         yield metrics(self.namespace, int(now_s * 1000), {"Granted": 0, "Refused": len(refusals)})
 
 
-def trouble(error: CdnError) -> str:
-    """Tell of what a person must mend; an alarm counts these."""
+def unavailable(error: CdnError) -> str:
+    """Write a line about what a person must mend; an alarm counts these."""
     return _json({"level": "ERROR", "message": "nothing can be signed", "error": str(error)})
 
 
-def metrics(namespace: str, at_ms: int, numbers: Mapping[str, int]) -> str:
+def metrics(namespace: str, at_ms: int, values: Mapping[str, int]) -> str:
     """
-    Write *numbers* in CloudWatch's embedded metric format.
+    Write *values* in CloudWatch's embedded metric format.
 
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 
     >>> metrics("autopilot", 1_790_000_000_000, {"Granted": 1})[-14:]
     '},"Granted":1}'
     """
-    return _form(namespace, tuple(numbers)) % (at_ms, *numbers.values())
+    return _line_format(namespace, tuple(values)) % (at_ms, *values.values())
 
 
 @cache
-def _form(namespace: str, names: tuple[str, ...]) -> str:
-    """Write such a line with a `%d` for the time and for each number."""
+def _line_format(namespace: str, names: tuple[str, ...]) -> str:
+    """Return such a line with a `%d` for the time and for each value."""
     described = {
         "Namespace": namespace,
         "Dimensions": [[]],

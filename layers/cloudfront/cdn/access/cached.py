@@ -1,4 +1,4 @@
-"""Keep what was read elsewhere by the wall clock: a frozen sandbox stops monotonic clocks."""
+"""Cache what was read elsewhere, by the wall clock: a frozen sandbox stops monotonic clocks."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -8,8 +8,8 @@ from cdn.errors import UnavailableError
 
 T = TypeVar("T")
 
-REREAD_AFTER_S = 60
-"""A newer one is looked for after so long."""
+TTL_S = 60
+"""The value is read again after so long."""
 
 SECRET_MAX_AGE_S = 15 * 60
 """What could not be read again for so long is used no more. A key that is drained waits for it."""
@@ -19,7 +19,7 @@ REFRESH_AFTER_S = 5
 
 
 @dataclass(slots=True)
-class Kept(Generic[T]):
+class TtlCache(Generic[T]):
     """
     One value, read when it is first asked for and again when it is old.
 
@@ -36,7 +36,7 @@ class Kept(Generic[T]):
 
     def get(self, *, refresh: bool = False) -> T:
         """
-        Give the value, no older than a minute, or up to 15 where it cannot be read again.
+        Return the value, no older than a minute, or up to 15 where it cannot be read again.
 
         Args:
             refresh: Read it anew, unless that was tried in the last 5 seconds.
@@ -45,7 +45,7 @@ class Kept(Generic[T]):
             UnavailableError: There is none, or it has become too old.
         """
         now_s = self.now()
-        if self._due(now_s, after_s=REFRESH_AFTER_S if refresh else REREAD_AFTER_S):
+        if self._due(now_s, after_s=REFRESH_AFTER_S if refresh else TTL_S):
             self._tried_at_s = now_s
             try:
                 self._value = self.read()

@@ -1,34 +1,33 @@
-"""What callers may open is signed for them; what the grants refuse is not."""
+"""What grants allow is signed for callers; what they do not allow is not."""
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cdn.access import url_patterns
-from cdn.access.grants import Allowed, Refused
+from cdn.access.grants import Allow, Deny
 from cdn.errors import AccessRefusedError, CookieUnreachableError, Refusal, UrlPatternError
-from cdn.signing import policies, signing
+from cdn.signing import cookies, policies, signing
+from cdn.signing.cookies import Scope
 from cdn.signing.policies import Policy
-from cdn.signing.signing import Scope
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from cdn.access.grants import Grants, Way
+    from cdn.access.grants import AccessMethod, Grants
     from cdn.signing.key_pairs import Signer
     from cdn.signing.signing import SignedPolicy
 
-# Clocks of edges and viewers differ by less.
+# The clocks of edges and viewers differ by less.
 SKEW_S = 60
 
-# An expiry moves in steps of a tenth of the lifetime, so that what is asked for twice in a step
-# is the same URL, and cached as one.
+# An expiry moves in steps of a tenth of the lifetime, so that equal requests within a step get
+# the same URL, which browsers cache as one.
 _STEPS = 10
 
-_REMEMBERED = 4_096
+_MAX_CACHED = 4_096
 
 LAST_SECOND = policies.LAST_SECOND
 
@@ -46,13 +45,13 @@ class CookieRules:
     domain: str | None
     cross_site: bool
 
-    def scope(self, resource: str, *, by_cloudfront: bool) -> Scope:
+    def scope(self, url_pattern: str, *, by_cloudfront: bool) -> Scope:
         """
-        Decide which attributes the cookies for *resource* have.
+        Return which attributes the cookies for *url_pattern* have.
 
         Args:
-            by_cloudfront: Whether the request came through CloudFront: only then is the answer
-                one of `host`, whose cookies are for it alone.
+            by_cloudfront: Whether the request came through CloudFront: only then does the
+                response come from `host`, so that its cookies are for it alone.
 
         Raises:
             CookieUnreachableError: No cookie set here reaches that host.
@@ -62,14 +61,14 @@ class CookieRules:
         ... )
         Scope(path='/users/42/', domain=None, same_site='Lax', partitioned=False, max_age_s=None)
         """
-        host = resource.split("/")[2]
+        host = url_pattern.split("/")[2]
         domain = None
         if host != self.host or not by_cloudfront:
             domain = self.domain
             if domain is None or not f".{host}".endswith(f".{domain}"):
                 raise CookieUnreachableError(host)
         return Scope(
-            path=url_patterns.cookie_path(resource),
+            path=url_patterns.cookie_path(url_pattern),
             domain=domain,
             # Browsers store a cookie across sites only so: https://developer.mozilla.org/docs/Web/Privacy/Guides/Privacy_sandbox/Partitioned_cookies
             same_site="None" if self.cross_site else "Lax",
@@ -77,8 +76,8 @@ class CookieRules:
         )
 
 
-class Desk(NamedTuple):
-    """All that signing works with."""
+class IssuingContext(NamedTuple):
+    """What signing works with."""
 
     grants: Grants
     signer: Signer
@@ -93,7 +92,7 @@ class Caller(NamedTuple):
     Attributes:
         claims: As JSON in the verified token itself.
         ip: The viewer's IPv4 address, where it can be trusted.
-        by_cloudfront: Whether the request came through CloudFront; see `comes_by_cloudfront`.
+        by_cloudfront: Whether the request came through CloudFront.
     """
 
     claims: Mapping[str, Any]
@@ -101,123 +100,175 @@ class Caller(NamedTuple):
     by_cloudfront: bool
 
 
-class Wanted(NamedTuple):
+class SigningRequest(NamedTuple):
     """
-    What is asked for.
+    What a caller wants signed.
 
     Attributes:
         expires_in_s: For how long; None for as long as the grant allows.
         starts_at_s: Not before; earlier by a minute, for viewers' and edges' clocks.
     """
 
-    resources: Sequence[str]
+    url_patterns: Sequence[str]
     expires_in_s: int | None = None
     starts_at_s: int | None = None
 
 
-class Opened(NamedTuple):
+class SignedAccess(NamedTuple):
     """
-    One resource that was opened.
+    One URL or URL pattern that was signed.
 
     Attributes:
         text: The signed URL; of a wildcard the query that opens each URL that it covers; of
             cookies their path.
     """
 
-    resource: str
+    url_pattern: str
     text: str
     expires_at_s: int
     grant: str
     headers: tuple[str, ...] = ()
 
 
-def sign_urls(desk: Desk, caller: Caller, wanted: Wanted) -> list[Opened]:
+class Signature(NamedTuple):
+    """
+    A signature that is allowed, and until when. It is made, or was made before, if it lives still.
+
+    Attributes:
+        starts_at_s: As in the policy.
+        source_ip: As in the policy.
+    """
+
+    allow: Allow
+    expires_at_s: int
+    starts_at_s: int | None = None
+    source_ip: str | None = None
+
+    def url(self, signer: Signer, *, now_s: float) -> str:
+        """
+        Return the signed URL; of a wildcard the query.
+
+        Raises:
+            PolicyError: The expiry is past, or later than the grant allows.
+        """
+        self._check_lifetime(now_s)
+        return _signed_url(
+            signer,
+            self.allow.url_pattern,
+            self.expires_at_s,
+            self.starts_at_s,
+            self.source_ip,
+        )
+
+    def policy(self, signer: Signer, *, now_s: float) -> SignedPolicy:
+        """
+        Return the signed policy.
+
+        Raises:
+            PolicyError: The expiry is past, or later than the grant allows.
+        """
+        self._check_lifetime(now_s)
+        return _signed_policy(
+            signer,
+            self.allow.url_pattern,
+            self.expires_at_s,
+            self.starts_at_s,
+            self.source_ip,
+        )
+
+    def _check_lifetime(self, now_s: float) -> None:
+        # Each time, since a cached signature may be older than the grant.
+        signing.check_lifetime(
+            self.expires_at_s, now_s=now_s, max_lifetime_s=self.allow.max_lifetime_s
+        )
+
+
+def sign_urls(
+    context: IssuingContext, caller: Caller, request: SigningRequest
+) -> list[SignedAccess]:
     """
     Sign each of the URLs, or none.
 
     Raises:
         AccessRefusedError: At least one may not be opened.
     """
-    opened = []
-    for allowed, expires_at_s in _allowed(desk, caller, wanted, by="url"):
-        text = _signed(
-            desk.signer,
-            allowed.resource,
-            expires_at_s,
-            allowed.longest_s,
-            wanted.starts_at_s,
-            caller.ip if allowed.bind_ip else None,
+    now_s = context.now()
+    return [
+        SignedAccess(
+            signature.allow.url_pattern,
+            signature.url(context.signer, now_s=now_s),
+            signature.expires_at_s,
+            signature.allow.grant,
         )
-        opened.append(Opened(allowed.resource, text, expires_at_s, allowed.grant))
-    return opened
+        for signature in _allowed(context, caller, request, method="url", now_s=now_s)
+    ]
 
 
-def sign_cookies(desk: Desk, caller: Caller, wanted: Wanted) -> list[Opened]:
+def sign_cookies(
+    context: IssuingContext, caller: Caller, request: SigningRequest
+) -> list[SignedAccess]:
     """
-    Write a set of cookies for each of the resources, or for none.
+    Write a set of cookies for each of the URL patterns, or for none.
 
     Raises:
         AccessRefusedError: At least one may not be opened, or two would overwrite one another.
         CookieUnreachableError: No cookie set here reaches the host of one.
     """
-    found = _allowed(desk, caller, wanted, by="cookies")
-    opened = [allowed.resource for allowed, _ in found]
-    scopes = _scopes(desk.cookies, opened, by_cloudfront=caller.by_cloudfront)
+    now_s = context.now()
+    signatures = _allowed(context, caller, request, method="cookies", now_s=now_s)
+    scopes = _scopes(
+        context.cookies,
+        [signature.allow.url_pattern for signature in signatures],
+        by_cloudfront=caller.by_cloudfront,
+    )
     return [
-        Opened(
-            allowed.resource,
+        SignedAccess(
+            signature.allow.url_pattern,
             scope.path,
-            expires_at_s,
-            allowed.grant,
+            signature.expires_at_s,
+            signature.allow.grant,
             tuple(
-                signing.set_cookies(
-                    _policy(
-                        desk.signer,
-                        allowed.resource,
-                        expires_at_s,
-                        allowed.longest_s,
-                        wanted.starts_at_s,
-                        caller.ip if allowed.bind_ip else None,
-                    ).cookies(),
+                cookies.set_cookies(
+                    signature.policy(context.signer, now_s=now_s).cookies(),
                     scope,
                 )
             ),
         )
-        for (allowed, expires_at_s), scope in zip(found, scopes, strict=True)
+        for signature, scope in zip(signatures, scopes, strict=True)
     ]
 
 
 def clear_cookies(
-    rules: CookieRules, wanted: Sequence[str], *, by_cloudfront: bool
-) -> list[Opened]:
+    rules: CookieRules, texts: Sequence[str], *, by_cloudfront: bool
+) -> list[SignedAccess]:
     """
-    Write what makes browsers forget the cookies of *wanted*; it opens nothing, so needs no grant.
+    Write headers that make browsers forget the cookies of these URL patterns; it needs no grant.
 
     Raises:
-        AccessRefusedError: One is no resource.
+        AccessRefusedError: One is no URL pattern.
         CookieUnreachableError: No cookie set here reaches the host of one.
     """
-    read, refused = [], []
-    for index, text in enumerate(wanted):
+    patterns, refusals = [], []
+    for index, text in enumerate(texts):
         try:
-            resource = url_patterns.read(text)
-            url_patterns.check_for_cookies(resource)
-            read.append(resource.text)
+            url_pattern = url_patterns.read(text)
+            url_patterns.check_for_cookies(url_pattern)
+            patterns.append(url_pattern.text)
         except UrlPatternError as exc:
-            refused.append(Refusal(index, exc.reason, exc.detail, malformed=True))
-    if refused:
-        raise AccessRefusedError(refused)
+            refusals.append(Refusal(index, exc.reason, exc.detail, malformed=True))
+    if refusals:
+        raise AccessRefusedError(refusals)
     return [
-        Opened(resource, scope.path, 0, "", tuple(signing.clear_cookies(scope)))
-        for resource, scope in zip(
-            read, _scopes(rules, read, by_cloudfront=by_cloudfront), strict=True
+        SignedAccess(pattern, scope.path, 0, "", tuple(cookies.clear_cookies(scope)))
+        for pattern, scope in zip(
+            patterns, _scopes(rules, patterns, by_cloudfront=by_cloudfront), strict=True
         )
     ]
 
 
 def expiry(now_s: float, lifetime_s: int) -> int:
     """
-    Round an expiry down to a step, so that it is never later than allowed.
+    Return when *lifetime_s* ends, rounded down to a step, so that it is never later than allowed.
 
     >>> expiry(1_000.5, 600), expiry(1_019.9, 600), expiry(1_020, 600)
     (1560, 1560, 1620)
@@ -226,96 +277,64 @@ def expiry(now_s: float, lifetime_s: int) -> int:
     return int(now_s + lifetime_s) // step_s * step_s
 
 
-def comes_by_cloudfront(event: Mapping[str, Any]) -> bool:
-    """
-    Tell whether a request came through CloudFront, which adds a header to each.
-
-    https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/RequestAndResponseBehaviorCustomOrigin.html
-
-    >>> comes_by_cloudfront({"headers": {"x-amz-cf-id": "…"}})
-    True
-    """
-    return "x-amz-cf-id" in event.get("headers", {})
-
-
-def viewer_ip(event: Mapping[str, Any], *, trusted: str) -> str | None:
-    """
-    Tell the viewer's IPv4 address from a request, or None where it cannot be trusted.
-
-    Args:
-        trusted: `connection` where viewers reach the API themselves; `cloudfront` where they can
-            only through CloudFront, which tells their address in a header; else `none`.
-
-    >>> request = {"headers": {}, "requestContext": {"http": {"sourceIp": "192.0.2.1"}}}
-    >>> viewer_ip(request, trusted="connection"), viewer_ip(request, trusted="none")
-    ('192.0.2.1', None)
-    """
-    headers = event.get("headers", {})
-    if trusted == "none":
-        return None
-    text = ""
-    if trusted == "cloudfront":
-        # With the port: https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/adding-cloudfront-headers.html
-        text = headers.get("cloudfront-viewer-address", "").rpartition(":")[0]
-    elif trusted == "connection" and not comes_by_cloudfront(event):
-        # Else the connection is CloudFront's, and the address an edge's.
-        text = event["requestContext"]["http"]["sourceIp"]
-    return _ipv4(text)
-
-
-@lru_cache(maxsize=_REMEMBERED)
-def _ipv4(text: str) -> str | None:
-    try:
-        return str(ipaddress.IPv4Address(text))
-    except ValueError:
-        return None
-
-
-def _allowed(desk: Desk, caller: Caller, wanted: Wanted, *, by: Way) -> list[tuple[Allowed, int]]:
-    found, refused = [], []
-    now_s = desk.now()
-    held = desk.grants.held_by(caller.claims)
-    for index, resource in enumerate(wanted.resources):
-        answer = held.decide(resource, by=by, wanted_s=wanted.expires_in_s)
-        if isinstance(answer, Refused):
-            told: Refusal | None = Refusal(
-                index, answer.reason, answer.detail, malformed=answer.malformed
+def _allowed(
+    context: IssuingContext,
+    caller: Caller,
+    request: SigningRequest,
+    *,
+    method: AccessMethod,
+    now_s: float,
+) -> list[Signature]:
+    signatures, refusals = [], []
+    effective = context.grants.effective_for(caller.claims)
+    starts_at_s = None if request.starts_at_s is None else request.starts_at_s - SKEW_S
+    for index, url_pattern in enumerate(request.url_patterns):
+        decision = effective.decide(url_pattern, method=method, lifetime_s=request.expires_in_s)
+        if isinstance(decision, Deny):
+            refusals.append(
+                Refusal(index, decision.reason, decision.detail, malformed=decision.malformed)
             )
-        else:
-            expires_at_s = expiry(now_s, wanted.expires_in_s or answer.longest_s)
-            told = _refusal(index, answer, caller, wanted, expires_at_s)
-            found.append((answer, expires_at_s))
-        if told is not None:
-            refused.append(told)
-    if refused:
-        raise AccessRefusedError(refused)
-    return found
+            continue
+        signature = Signature(
+            decision,
+            expiry(now_s, request.expires_in_s or decision.max_lifetime_s),
+            starts_at_s,
+            caller.ip if decision.bind_ip else None,
+        )
+        refusal = _refusal(index, signature)
+        if refusal is not None:
+            refusals.append(refusal)
+        signatures.append(signature)
+    if refusals:
+        raise AccessRefusedError(refusals)
+    return signatures
 
 
-def _refusal(
-    index: int, answer: Allowed, caller: Caller, wanted: Wanted, expires_at_s: int
-) -> Refusal | None:
-    if answer.bind_ip and caller.ip is None:
+def _refusal(index: int, signature: Signature) -> Refusal | None:
+    if signature.allow.bind_ip and signature.source_ip is None:
         return Refusal(
             index,
             "address_unknown",
-            "this opens only for your own IPv4 address, which cannot be told here",
+            "this is signed only for your own IPv4 address, which is not known here",
         )
-    if wanted.starts_at_s is not None and wanted.starts_at_s - SKEW_S >= expires_at_s:
+    if signature.starts_at_s is not None and signature.starts_at_s >= signature.expires_at_s:
         return Refusal(
-            index, "start_too_late", "it would end before it starts; ask later", malformed=True
+            index,
+            "start_too_late",
+            "it would expire before it starts; ask again later",
+            malformed=True,
         )
     return None
 
 
-def _scopes(rules: CookieRules, opened: Sequence[str], *, by_cloudfront: bool) -> list[Scope]:
-    overlap = url_patterns.overlapping(opened, any_host=rules.domain is not None)
+def _scopes(rules: CookieRules, patterns: Sequence[str], *, by_cloudfront: bool) -> list[Scope]:
+    overlap = url_patterns.overlapping(patterns, any_host=rules.domain is not None)
     if overlap:
         first, second = overlap
         raise AccessRefusedError(
             [
                 Refusal(
-                    opened.index(second),
+                    patterns.index(second),
                     "overlapping_paths",
                     f"a browser would send these cookies and those of {first} together; ask for "
                     "one of them",
@@ -323,46 +342,41 @@ def _scopes(rules: CookieRules, opened: Sequence[str], *, by_cloudfront: bool) -
                 )
             ]
         )
-    return [rules.scope(resource, by_cloudfront=by_cloudfront) for resource in opened]
+    return [rules.scope(pattern, by_cloudfront=by_cloudfront) for pattern in patterns]
 
 
-@lru_cache(maxsize=_REMEMBERED)
-def _signed(
+@lru_cache(maxsize=_MAX_CACHED)
+def _signed_url(
     signer: Signer,
-    resource: str,
+    url_pattern: str,
     expires_at_s: int,
-    longest_s: int,
     starts_at_s: int | None,
-    ip: str | None,
+    source_ip: str | None,
 ) -> str:
-    if resource.endswith("*"):
-        policy = _policy(signer, resource, expires_at_s, longest_s, starts_at_s, ip)
+    if url_pattern.endswith("*"):
+        policy = _signed_policy(signer, url_pattern, expires_at_s, starts_at_s, source_ip)
         return "&".join(f"{name}={value}" for name, value in policy.parameters.items())
-    return signing.sign_url(
+    return signing.sign_checked_url(
         signer,
-        resource,
+        url_pattern,
         expires_at_s=expires_at_s,
-        # As it was rounded, it is in time.
-        now_s=expires_at_s - longest_s,
-        longest_s=longest_s,
-        starts_at_s=None if starts_at_s is None else starts_at_s - SKEW_S,
-        source_ip=ip,
+        starts_at_s=starts_at_s,
+        source_ip=source_ip,
     )
 
 
-@lru_cache(maxsize=_REMEMBERED)
-def _policy(
+@lru_cache(maxsize=_MAX_CACHED)
+def _signed_policy(
     signer: Signer,
-    resource: str,
+    url_pattern: str,
     expires_at_s: int,
-    longest_s: int,
     starts_at_s: int | None,
-    ip: str | None,
+    source_ip: str | None,
 ) -> SignedPolicy:
     policy = Policy(
-        resource=resource,
+        resource=url_pattern,
         expires_at_s=expires_at_s,
-        starts_at_s=None if starts_at_s is None else starts_at_s - SKEW_S,
-        source_ip=ip,
+        starts_at_s=starts_at_s,
+        source_ip=source_ip,
     )
-    return signing.sign(signer, policy, now_s=expires_at_s - longest_s, longest_s=longest_s)
+    return signing.sign_checked(signer, policy)

@@ -38,10 +38,10 @@ class Extension:
             UnavailableError: It cannot be read now, or what was read is not the current version.
         """
         path = "/secretsmanager/get"
-        answer = self._get(path, {"secretId": secret_id, "versionStage": _CURRENT})
-        if _CURRENT not in answer.get("VersionStages", ()) or "SecretString" not in answer:
+        response = self._get(path, {"secretId": secret_id, "versionStage": _CURRENT})
+        if _CURRENT not in response.get("VersionStages", ()) or "SecretString" not in response:
             raise UnavailableError("the secret", "no current version")
-        text: str = answer["SecretString"]
+        text: str = response["SecretString"]
         return text
 
     def parameter(self, name: str) -> str:
@@ -51,8 +51,8 @@ class Extension:
         Raises:
             UnavailableError: It cannot be read now.
         """
-        answer = self._get("/systemsmanager/parameters/get", {"name": name})
-        text: str = answer["Parameter"]["Value"]
+        response = self._get("/systemsmanager/parameters/get", {"name": name})
+        text: str = response["Parameter"]["Value"]
         return text
 
     def _get(self, path: str, query: Mapping[str, str]) -> dict[str, Any]:
@@ -63,14 +63,14 @@ class Extension:
                 f"{path}?{urlencode(query)}",
                 headers={"X-Aws-Parameters-Secrets-Token": self.token},
             )
-            answer = connection.getresponse()
-            body = answer.read()
+            response = connection.getresponse()
+            body = response.read()
         except (OSError, HTTPException) as exc:
             raise UnavailableError(path, type(exc).__name__) from exc
         finally:
             connection.close()
-        if answer.status != _OK:
+        if response.status != _OK:
             # The body may tell of the caller's permissions: nobody's business.
-            raise UnavailableError(path, f"status {answer.status}")
-        told: dict[str, Any] = json.loads(body)
-        return told
+            raise UnavailableError(path, f"status {response.status}")
+        document: dict[str, Any] = json.loads(body)
+        return document

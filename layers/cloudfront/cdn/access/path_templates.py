@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from cdn.access.url_patterns import DOTS, SLASHES, Resource
+from cdn.access.url_patterns import DOTS, SLASHES, UrlPattern
 
 _START = "https://{host}"
 
@@ -30,7 +30,7 @@ _USABLE = re.compile(r"[A-Za-z0-9._@=+-]{1,128}")
 
 
 @dataclass(frozen=True, slots=True)
-class Template:
+class PathTemplate:
     """
     A path in which claims are filled in as literals.
 
@@ -44,16 +44,16 @@ class Template:
 
     def unusable(self, claims: Mapping[str, Any]) -> str | None:
         """
-        Name the first claim that cannot be filled in, if any.
+        Return the name of the first claim that cannot be filled in, if any.
 
         >>> read("https://{host}/users/{sub}/*").unusable({"sub": "../43"})
         'sub'
         """
         return next((name for name in self.parts[1::2] if not _usable(claims.get(name))), None)
 
-    def covers(self, resource: Resource, claims: Mapping[str, Any]) -> bool:
-        """Tell whether all of *resource* is under this path; never with an unusable claim."""
-        return area([self], claims).covers(resource)
+    def covers(self, url_pattern: UrlPattern, claims: Mapping[str, Any]) -> bool:
+        """Return whether all of *url_pattern* is under this path; never with an unusable claim."""
+        return area([self], claims).covers(url_pattern)
 
 
 class Area(NamedTuple):
@@ -62,13 +62,13 @@ class Area(NamedTuple):
     folders: tuple[str, ...]
     paths: frozenset[str]
 
-    def covers(self, resource: Resource) -> bool:
-        """Tell whether all of *resource* is in here."""
-        path = resource.path
-        return path.startswith(self.folders) or (path in self.paths and not resource.wildcard)
+    def covers(self, url_pattern: UrlPattern) -> bool:
+        """Return whether all of *url_pattern* is in here."""
+        path = url_pattern.path
+        return path.startswith(self.folders) or (path in self.paths and not url_pattern.wildcard)
 
 
-def area(templates: Iterable[Template], claims: Mapping[str, Any]) -> Area:
+def area(templates: Iterable[PathTemplate], claims: Mapping[str, Any]) -> Area:
     """
     Fill *claims* in; a template with an unusable one covers nothing.
 
@@ -76,9 +76,12 @@ def area(templates: Iterable[Template], claims: Mapping[str, Any]) -> Area:
     ('/users/42/',)
     """
     filled = [
-        ("".join(claims[part] if n % 2 else part for n, part in enumerate(one.parts)), one.wildcard)
-        for one in templates
-        if one.unusable(claims) is None
+        (
+            "".join(claims[part] if n % 2 else part for n, part in enumerate(template.parts)),
+            template.wildcard,
+        )
+        for template in templates
+        if template.unusable(claims) is None
     ]
     return Area(
         tuple(path for path, wildcard in filled if wildcard),
@@ -88,7 +91,7 @@ def area(templates: Iterable[Template], claims: Mapping[str, Any]) -> Area:
 
 def why_not(text: str) -> str | None:
     """
-    Say what *text* must do to be a template, or None when it is one.
+    Return what *text* must do to be a template, or None when it is one.
 
     >>> why_not("https://{host}/users/{sub}*")
     'have no * but a last one after a slash, as in /folder/*'
@@ -99,16 +102,16 @@ def why_not(text: str) -> str | None:
     return next(faults, "be such as https://{host}/users/{sub}/*")
 
 
-def read(text: str) -> Template:
+def read(text: str) -> PathTemplate:
     """
     Read a template that `why_not` finds nothing wrong with.
 
     >>> read("https://{host}/users/{sub}/*")
-    Template(parts=('/users/', 'sub', '/'), wildcard=True)
+    PathTemplate(parts=('/users/', 'sub', '/'), wildcard=True)
     """
     path = text.removeprefix(_START)
     parts = tuple(re.split(r"\{([^}]+)\}", path.removesuffix("*")))
-    return Template(parts, wildcard=path.endswith("*"))
+    return PathTemplate(parts, wildcard=path.endswith("*"))
 
 
 def _usable(value: object) -> bool:

@@ -1,4 +1,4 @@
-"""What is opened: a URL or all of a folder, written so that it means only one thing.
+"""URL patterns: a URL or all of a folder, written so that it means only one thing.
 
 Browsers, CloudFront, S3 and origins differ in how they read `..`, `%2f`, a backslash, `//`, a port
 or an odd host. A URL that two of them might read differently is refused, never repaired, so that
@@ -15,7 +15,7 @@ from cdn.errors import UrlPatternError
 from cdn.signing import urls
 
 # Browsers ignore a longer Path and make one up: https://chromestatus.com/feature/4946713618939904
-_LONGEST_COOKIE_PATH = 1_024
+_MAX_COOKIE_PATH_BYTES = 1_024
 
 # CloudFront's own parameters, which nobody else may use beside a signature:
 # https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-creating-signed-url-canned-policy.html
@@ -56,7 +56,7 @@ _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012
 
 
 # Made for each URL; a frozen dataclass takes thrice as long to be made, as with others like it.
-class Resource(NamedTuple):
+class UrlPattern(NamedTuple):
     """
     An https URL, or with *wildcard* every URL that starts so.
 
@@ -72,7 +72,7 @@ class Resource(NamedTuple):
     wildcard: bool
 
 
-def read(text: str) -> Resource:
+def read(text: str) -> UrlPattern:
     """
     Read a URL, or the URL of a folder with a last `*` for all that is in it.
 
@@ -91,13 +91,13 @@ def read(text: str) -> Resource:
     cdn.errors.UrlPatternError: no part of the path may be . or .., in whatever spelling
     """
     plain = _PLAIN.fullmatch(text)
-    if plain is None or len(text) > urls.LONGEST_URL:
+    if plain is None or len(text) > urls.MAX_URL_BYTES:
         return _read_odd(text)
     host, path, star = plain.groups()
-    return Resource(text, host, path, star is not None)
+    return UrlPattern(text, host, path, star is not None)
 
 
-def _read_odd(text: str) -> Resource:
+def _read_odd(text: str) -> UrlPattern:
     _check_characters(text)
     authority, path, query = _PARTS.fullmatch(text, len("https://")).groups()  # type: ignore[union-attr]  # it matches anything
     host = _host(authority)
@@ -112,33 +112,33 @@ def _read_odd(text: str) -> Resource:
         _check_query(query)
         canonical += f"?{quote(query, safe=_RAW_IN_QUERY)}"
     _check_length(canonical)
-    return Resource(canonical, host, decoded, wildcard=bool(star))
+    return UrlPattern(canonical, host, decoded, wildcard=bool(star))
 
 
-def check_for_cookies(resource: Resource) -> None:
+def check_for_cookies(url_pattern: UrlPattern) -> None:
     """
-    Check that cookies can open *resource*.
+    Check that cookies can open *url_pattern*.
 
     Raises:
         UrlPatternError: It has a query string, or a path that no cookie's Path can say.
     """
-    path = cookie_path(resource.text)
+    path = cookie_path(url_pattern.text)
     if "?" in path:
         raise UrlPatternError("query", "cookies open paths; a query string belongs to a signed URL")
     if ";" in path:
         raise UrlPatternError("semicolon", "the Path of a cookie cannot hold a ;")
-    if len(path) > _LONGEST_COOKIE_PATH:
+    if len(path) > _MAX_COOKIE_PATH_BYTES:
         raise UrlPatternError(
-            "too_long", f"the Path of a cookie has at most {_LONGEST_COOKIE_PATH} bytes"
+            "too_long", f"the Path of a cookie has at most {_MAX_COOKIE_PATH_BYTES} bytes"
         )
 
 
 def cookie_path(text: str) -> str:
     """
-    Give the Path with which browsers send the cookies for a resource wherever they open it.
+    Return the Path with which browsers send the cookies for a URL pattern wherever they open it.
 
     Args:
-        text: Of a `Resource`.
+        text: Of a `UrlPattern`.
 
     CloudFront's samples write `Path=/images/*`, which browsers take literally (RFC 6265, 5.1.4).
 
@@ -152,12 +152,12 @@ def cookie_path(text: str) -> str:
 
 def overlapping(texts: Iterable[str], *, any_host: bool = False) -> tuple[str, str] | None:
     """
-    Find two resources whose cookies a browser would send together, or None.
+    Return two URL patterns whose cookies a browser would send together, or None.
 
     CloudFront would get two cookies of each name then, and may read the wrong ones.
 
     Args:
-        texts: Of `Resource`s.
+        texts: Of `UrlPattern`s.
         any_host: Whether the cookies get a Domain, so that all hosts below it share them.
 
     >>> overlapping(["https://a.example/x/*", "https://a.example/y/*", "https://a.example/x/1/*"])
@@ -169,9 +169,9 @@ def overlapping(texts: Iterable[str], *, any_host: bool = False) -> tuple[str, s
         host, path = _host_and_path(text)
         placed.append((["" if any_host else host, *filter(None, path.split("/"))], text))
     # In the order of their parts, what lies below a path follows it at once.
-    for (above, one), (below, other) in pairwise(sorted(placed)):
+    for (above, first), (below, second) in pairwise(sorted(placed)):
         if below[: len(above)] == above:
-            return one, other
+            return first, second
     return None
 
 
@@ -181,8 +181,8 @@ def _host_and_path(text: str) -> tuple[str, str]:
 
 
 def _check_length(text: str) -> None:
-    if len(text) > urls.LONGEST_URL:
-        raise UrlPatternError("too_long", f"a URL has at most {urls.LONGEST_URL} bytes")
+    if len(text) > urls.MAX_URL_BYTES:
+        raise UrlPatternError("too_long", f"a URL has at most {urls.MAX_URL_BYTES} bytes")
 
 
 def _check_characters(text: str) -> None:

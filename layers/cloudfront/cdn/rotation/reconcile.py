@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cdn import telemetry
-from cdn.access import grants
+from cdn.access import grant_document
 from cdn.aws import announcements, rows
 from cdn.aws.announcements import Announcement
 from cdn.aws.retryable import retry_later
@@ -140,11 +140,11 @@ def _max_lifetimes(context: RotationContext) -> Iterator[tuple[int, int]]:
         return
     for version in sorted(versions, key=lambda version: version["Version"]):
         try:
-            entries = grants.parse(version["Value"]).entries
+            entries = grant_document.parse(version["Value"]).entries
         except GrantsError:
             # By a document that cannot be read, nothing is signed.
             entries = ()
-        max_lifetime_s = max((grant.longest_s for grant in entries), default=0)
+        max_lifetime_s = max((grant.max_lifetime_s for grant in entries), default=0)
         yield int(version["LastModifiedDate"].timestamp() * 1000), max_lifetime_s
 
 

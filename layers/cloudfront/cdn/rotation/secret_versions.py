@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from cdn.aws.retryable import retry_later
 from cdn.errors import KeyMaterialError
 from cdn.rotation.model import Version
-from cdn.signing import key_pairs, signing_secret
+from cdn.signing import pem, signing_secret
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -162,5 +162,5 @@ def document_of(text: str) -> dict[str, Any]:
     >>> document_of("no key")
     {}
     """
-    document = key_pairs.parsed(text)
+    document = pem.read_json(text)
     return document if isinstance(document, dict) else {}

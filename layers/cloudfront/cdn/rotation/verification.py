@@ -55,7 +55,7 @@ def _canary_error(context: RotationContext, signer: Signer, url: str) -> str:
         url,
         expires_at_s=now_s + _CANARY_LIFETIME_S,
         now_s=now_s,
-        longest_s=_CANARY_LIFETIME_S,
+        max_lifetime_s=_CANARY_LIFETIME_S,
     )
     for _ in range(_CANARY_REQUEST_COUNT):
         status = context.fetch(signed_url)

@@ -3,11 +3,8 @@
 https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-trusted-signers.html
 """
 
-import binascii
 import hashlib
-import json
 import re
-from base64 import b64decode
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeVar
@@ -19,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, Pub
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 
 from cdn.errors import KeyMaterialError
+from cdn.signing import pem
 
 Kind = Literal["RSA-2048", "ECDSA-P256"]
 HashAlgorithm = Literal["SHA1", "SHA256"]
@@ -81,7 +79,7 @@ def signer(private_key: PrivateKey, *, key_id: str, hash_algorithm: HashAlgorith
 def verifies(
     public_key: PublicKey, *, message: bytes, signature: bytes, hash_algorithm: HashAlgorithm
 ) -> bool:
-    """Tell whether *signature* is one of *message* by the key pair's private half."""
+    """Return whether *signature* is one of *message* by the key pair's private half."""
     digest = _HASHES[hash_algorithm]
     try:
         if isinstance(public_key, rsa.RSAPublicKey):
@@ -94,7 +92,7 @@ def verifies(
 
 
 def generate(kind: Kind) -> PrivateKey:
-    """Make a new private key. RSA may take a second."""
+    """Generate a private key. RSA may take a second."""
     if kind == "RSA-2048":
         return rsa.generate_private_key(public_exponent=65_537, key_size=_RSA_BITS)
     return ec.generate_private_key(ec.SECP256R1())
@@ -102,7 +100,7 @@ def generate(kind: Kind) -> PrivateKey:
 
 def kind_of(key: PrivateKey | PublicKey) -> Kind:
     """
-    Name the kind of *key*.
+    Return the kind of *key*.
 
     >>> kind_of(generate("ECDSA-P256"))
     'ECDSA-P256'
@@ -144,20 +142,6 @@ def pem_of(der: bytes) -> str:
     return _written(_public(der), serialization.Encoding.PEM).decode()
 
 
-def parsed(text: str) -> object:
-    """
-    Read JSON that may have a key in it; None where it is none, without an error that shows it.
-
-    >>> parsed('{"private_key":')
-    """
-    # As a cause or a context, json's error would carry the whole text along.
-    try:
-        document: object = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    return document
-
-
 def load(material: str | bytes, *, field: str | None = None) -> PrivateKey:
     r"""
     Read a private key, however it was stored.
@@ -176,20 +160,22 @@ def load(material: str | bytes, *, field: str | None = None) -> PrivateKey:
     Traceback (most recent call last):
     cdn.errors.KeyMaterialError: this is a public key; the private key is needed
     """
-    text = _text(material)
+    text = pem.read_text(material)
     if text.startswith("{"):
-        text = _text(_field(text, field))
-    label, der = _unwrap(text)
+        text = pem.read_text(pem.read_field(text, field))
+    label, der = pem.unwrap(text)
     if label.endswith("PUBLIC KEY") or (not label and _is_public(der)):
         raise KeyMaterialError("this is a public key; the private key is needed")
     if label == "ENCRYPTED PRIVATE KEY":
         raise KeyMaterialError("the private key is encrypted; store it without a passphrase")
-    if label and label not in _PRIVATE_LABELS:
-        raise KeyMaterialError(f"this is {_LABELS.get(label, 'no key')}; a private key is needed")
+    if label and label not in pem.PRIVATE_LABELS:
+        raise KeyMaterialError(
+            f"this is {pem.LABELS.get(label, 'no key')}; a private key is needed"
+        )
     return _usable_private(_deserialized(der, serialization.load_der_private_key))
 
 
-def load_public(pem: str | bytes) -> PublicKey:
+def load_public(material: str | bytes) -> PublicKey:
     r"""
     Read a public key as CloudFront keeps it: SubjectPublicKeyInfo in PEM.
 
@@ -200,84 +186,15 @@ def load_public(pem: str | bytes) -> PublicKey:
     Traceback (most recent call last):
     cdn.errors.KeyMaterialError: this is a private key; only its public half belongs here
     """
-    label, der = _unwrap(_text(pem))
+    label, der = pem.unwrap(pem.read_text(material))
     if label.endswith("PRIVATE KEY"):
         raise KeyMaterialError("this is a private key; only its public half belongs here")
     if label != "PUBLIC KEY":
         raise KeyMaterialError(
-            f"this is {_LABELS.get(label, 'no key in PEM')}; "
+            f"this is {pem.LABELS.get(label, 'no key in PEM')}; "
             "CloudFront wants one that begins -----BEGIN PUBLIC KEY-----"
         )
     return _public(der)
-
-
-_PEM = re.compile(
-    r"-----BEGIN (?P<label>[A-Z0-9 ]{1,40})-----(?P<body>.*?)-----END (?P=label)-----", re.DOTALL
-)
-_PRIVATE_LABELS = {"PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY"}
-_LABELS = {
-    "CERTIFICATE": "a certificate",
-    "CERTIFICATE REQUEST": "a certificate request",
-    "DSA PRIVATE KEY": "a DSA key",
-    "EC PARAMETERS": "the name of a curve",
-    "OPENSSH PRIVATE KEY": "in OpenSSH's own format (ssh-keygen -p -m PEM converts it)",
-    "RSA PUBLIC KEY": "a public key in PKCS #1",
-}
-# A field's name is shown, unless somebody has stored the key itself as a name.
-_SHOWN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,39}")
-
-
-def _text(material: str | bytes) -> str:
-    if isinstance(material, bytes):
-        # The error of a failed decoding would carry the material along.
-        material = material.decode("utf-8", errors="replace")
-    text = material.strip().removeprefix("\ufeff").strip()
-    if not text:
-        raise KeyMaterialError("there is no key: the text is empty")
-    return text
-
-
-def _field(text: str, field: str | None) -> str:
-    document = parsed(text)
-    if not isinstance(document, dict):
-        raise KeyMaterialError("the text begins like a JSON object but is none")
-    names = [name if _SHOWN_NAME.fullmatch(name) else "(one not shown)" for name in document]
-    has = ", ".join(names) or "none"
-    if field is None:
-        raise KeyMaterialError(f"this is JSON; name the field that has the key, of: {has}")
-    if field not in document:
-        raise KeyMaterialError(f"the JSON has no field {field}; its fields: {has}")
-    value = document[field]
-    if not isinstance(value, str):
-        raise KeyMaterialError(f"the field {field} of the JSON is no text")
-    return value
-
-
-def _unwrap(text: str) -> tuple[str, bytes]:
-    """Find the label of the PEM, or none, and the DER."""
-    text = text.replace("\\r", "").replace("\\n", "\n")
-    if "-----BEGIN" not in text:
-        if text.startswith("arn:"):
-            raise KeyMaterialError("this is the name of a secret; its value is needed")
-        der = _from_base64(text, "this is neither PEM nor base64")
-        return _unwrap(der.decode("latin-1")) if b"-----BEGIN" in der else ("", der)
-    blocks = list(_PEM.finditer(text))
-    if not blocks:
-        raise KeyMaterialError("the PEM is cut off: no END line closes its BEGIN line")
-    # `openssl ecparam -genkey` writes the curve's name before the key.
-    block = next((block for block in blocks if block["label"].endswith("PRIVATE KEY")), blocks[0])
-    if "ENCRYPTED" in block["body"]:
-        return "ENCRYPTED PRIVATE KEY", b""
-    return block["label"], _from_base64(
-        block["body"], "what stands between BEGIN and END is not base64"
-    )
-
-
-def _from_base64(text: str, otherwise: str) -> bytes:
-    try:
-        return b64decode("".join(text.split()), validate=True)
-    except (binascii.Error, ValueError) as exc:
-        raise KeyMaterialError(f"{otherwise}, or it is cut off or damaged") from exc
 
 
 def _is_public(der: bytes) -> bool:

@@ -23,7 +23,7 @@ _ALGORITHMS: dict[str, Any] = {
 }
 
 # Of a message that KMS hashes itself; of a longer one it takes the digest.
-_LONGEST_MESSAGE = 4_096
+_MAX_MESSAGE_BYTES = 4_096
 
 
 def signing(kms_key: str, kind: Kind) -> Callable[[bytes], bytes]:
@@ -38,7 +38,7 @@ def sign(client: KMSClient, message: bytes, *, kms_key: str, kind: Kind) -> byte
     Raises:
         UnavailableError: KMS refuses, or cannot be reached.
     """
-    short = len(message) <= _LONGEST_MESSAGE
+    short = len(message) <= _MAX_MESSAGE_BYTES
     try:
         return client.sign(
             KeyId=kms_key,

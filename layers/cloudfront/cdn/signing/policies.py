@@ -10,12 +10,11 @@ import re
 from base64 import b64decode
 from collections.abc import Iterator
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from json.encoder import encode_basestring
 from typing import Any
 
 from cdn.errors import MalformedError, PolicyError, UrlError
-from cdn.signing import urls
+from cdn.signing import urls, wildcards
 from cdn.signing.urls import Section
 
 LAST_SECOND = 9_223_372_036_854_775_807
@@ -184,7 +183,7 @@ def decode(text: str, *, what: str = "policy") -> bytes:
 
 def covers(resource: str, url: str) -> bool:
     """
-    Tell whether a policy for *resource* opens *url* (without CloudFront's own parameters).
+    Return whether a policy for *resource* opens *url* (without CloudFront's own parameters).
 
     >>> covers("https://d1.cloudfront.net/*game.zip*", "https://d1.cloudfront.net/a/game.zip?v=2")
     True
@@ -196,7 +195,7 @@ def covers(resource: str, url: str) -> bool:
 
 def mismatch(resource: str, url: str) -> Section | None:
     """
-    Name the first section in which *url* is not what *resource* allows; None where it is covered.
+    Return the first section in which *url* is not what *resource* allows; None where it is covered.
 
     A `?` of *resource* may be a wildcard or the start of the query. AWS describes both and no
     way to tell them apart, so that either reading counts.
@@ -212,7 +211,12 @@ def mismatch(resource: str, url: str) -> Section | None:
     order: tuple[Section, ...] = ("scheme", "host", "path", "query")
     for reading in _readings(resource):
         failure = next(
-            (section for section in order if not _matches(asked[section], reading[section])), None
+            (
+                section
+                for section in order
+                if not wildcards.matches(reading[section], asked[section])
+            ),
+            None,
         )
         if failure is None:
             return None
@@ -322,10 +326,6 @@ def _readings(resource: str) -> Iterator[dict[Section, str]]:
         yield {"scheme": scheme, "host": host.lower(), "path": tail[:at], "query": query}
     query = "*" if tail.endswith("*") else ""
     yield {"scheme": scheme, "host": host.lower(), "path": tail, "query": query}
-
-
-def _matches(text: str, pattern: str) -> bool:
-    return fnmatchcase(text, pattern.replace("[", "[[]"))
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

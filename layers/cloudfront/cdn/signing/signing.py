@@ -1,19 +1,15 @@
-"""Signed URLs and signed cookies: what was written is signed, and nothing rewritten afterwards.
+"""Signed URLs and signed policies: what was written is signed, and nothing rewritten afterwards.
 
 https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-signed-urls.html
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
 
-from cdn.errors import CookieError, PolicyError, UrlError
+from cdn.errors import PolicyError, UrlError
 from cdn.signing import policies, urls
 from cdn.signing.key_pairs import Signer
 from cdn.signing.policies import Policy
-
-SameSite = Literal["Strict", "Lax", "None"]
 
 
 def sign_url(
@@ -22,7 +18,7 @@ def sign_url(
     *,
     expires_at_s: int,
     now_s: float,
-    longest_s: int,
+    max_lifetime_s: int,
     resource: str | None = None,
     starts_at_s: int | None = None,
     source_ip: str | None = None,
@@ -34,7 +30,7 @@ def sign_url(
     in the URL.
 
     Args:
-        longest_s: How long from *now_s* on anything may be allowed.
+        max_lifetime_s: How long from *now_s* on anything may be allowed.
         resource: What the policy covers, if more than the URL; see `Policy`.
         starts_at_s: See `Policy`, as for *source_ip*.
 
@@ -43,6 +39,27 @@ def sign_url(
             or has a `*` or a second `?` raw, which a canned policy would take as wildcards.
         PolicyError: The expiry is past, too far or no time; or another field is wrong.
     """
+    check_lifetime(expires_at_s, now_s=now_s, max_lifetime_s=max_lifetime_s)
+    return sign_checked_url(
+        signer,
+        url,
+        expires_at_s=expires_at_s,
+        resource=resource,
+        starts_at_s=starts_at_s,
+        source_ip=source_ip,
+    )
+
+
+def sign_checked_url(
+    signer: Signer,
+    url: str,
+    *,
+    expires_at_s: int,
+    resource: str | None = None,
+    starts_at_s: int | None = None,
+    source_ip: str | None = None,
+) -> str:
+    """Sign as `sign_url` does, for a caller that has called `check_lifetime` itself."""
     url = urls.encode(url)
     if resource is None and ("*" in url or url.count("?") > 1):
         raise UrlError(
@@ -51,7 +68,6 @@ def sign_url(
         )
     if resource is None and starts_at_s is None and source_ip is None:
         # Worth its own lines: a Policy and its checks cost a tenth of an ECDSA signature.
-        _check_lifetime(expires_at_s, now_s, longest_s)
         signature = policies.encode(signer.sign(policies.canned(url, expires_at_s=expires_at_s)))
         algorithm = "" if signer.hash_algorithm == "SHA1" else "&Hash-Algorithm=SHA256"
         return _short_enough(
@@ -64,7 +80,7 @@ def sign_url(
         starts_at_s=starts_at_s,
         source_ip=source_ip,
     )
-    return sign(signer, policy, now_s=now_s, longest_s=longest_s).url(url)
+    return sign_checked(signer, policy).url(url)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +117,13 @@ class SignedPolicy:
 
         >>> policy = Policy("https://d1.cloudfront.net/a/*", 1767290400)
         >>> signer = Signer("K2JCJMDEHXQW5F", "ECDSA-P256", "SHA256", lambda message: b"signed")
-        >>> list(sign(signer, policy, now_s=1767290000, longest_s=3600).cookies())[1:3]
+        >>> list(sign(signer, policy, now_s=1767290000, max_lifetime_s=3600).cookies())[1:3]
         ['CloudFront-Signature', 'CloudFront-Key-Pair-Id']
         """
         return {f"CloudFront-{name}": value for name, value in self.parameters.items()}
 
 
-def sign(signer: Signer, policy: Policy, *, now_s: float, longest_s: int) -> SignedPolicy:
+def sign(signer: Signer, policy: Policy, *, now_s: float, max_lifetime_s: int) -> SignedPolicy:
     """
     Sign *policy*, its resource percent-encoded where it must be, once for many URLs or cookies.
 
@@ -115,7 +131,7 @@ def sign(signer: Signer, policy: Policy, *, now_s: float, longest_s: int) -> Sig
     signature in all; where each shall open by itself alone, use `sign_url`.
 
     Args:
-        longest_s: How long from *now_s* on anything may be allowed.
+        max_lifetime_s: How long from *now_s* on anything may be allowed.
 
     Raises:
         PolicyError: The expiry is past or too far, or the resource covers no URL.
@@ -123,11 +139,16 @@ def sign(signer: Signer, policy: Policy, *, now_s: float, longest_s: int) -> Sig
 
     >>> signer = Signer("K2JCJMDEHXQW5F", "ECDSA-P256", "SHA256", lambda message: b"signed")
     >>> policy = Policy("https://d1.cloudfront.net/album/*", 1767290400)
-    >>> album = sign(signer, policy, now_s=1767290000, longest_s=3600)
+    >>> album = sign(signer, policy, now_s=1767290000, max_lifetime_s=3600)
     >>> album.url("https://d1.cloudfront.net/album/1.jpg")[:49]
     'https://d1.cloudfront.net/album/1.jpg?Policy=eyJT'
     """
-    _check_lifetime(policy.expires_at_s, now_s, longest_s)
+    check_lifetime(policy.expires_at_s, now_s=now_s, max_lifetime_s=max_lifetime_s)
+    return sign_checked(signer, policy)
+
+
+def sign_checked(signer: Signer, policy: Policy) -> SignedPolicy:
+    """Sign as `sign` does, for a caller that has called `check_lifetime` itself."""
     resource = policy.resource
     # With a ? it may be a wildcard or a query: a custom policy may have either.
     exact = not {"*", "?"} & set(resource)
@@ -149,111 +170,40 @@ def sign(signer: Signer, policy: Policy, *, now_s: float, longest_s: int) -> Sig
     return SignedPolicy(policy, parameters, query, _prefixes(resource))
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
+def check_lifetime(expires_at_s: int, *, now_s: float, max_lifetime_s: int) -> None:
     """
-    To which requests a browser adds the cookies. Script never sees them, plain HTTP neither.
-
-    Attributes:
-        path: A prefix of paths such as `/album/`. It knows no wildcards.
-        domain: Also the hosts below this one; without it only the host that set the cookies.
-        same_site: `None` where pages of other sites show what the cookies open.
-        partitioned: Kept apart for each site that embeds it. Browsers store no other cookie
-            across sites when they block third-party cookies.
-        max_age_s: Kept so long; without it, until the browser closes, as AWS recommends.
+    Check that *expires_at_s* is after *now_s*, and at most *max_lifetime_s* after it.
 
     Raises:
-        CookieError: No browser would keep, or send back, such a cookie.
+        PolicyError: It is past, too far or no time.
 
-    >>> Scope(path="/album/*")
+    >>> check_lifetime(1767290400, now_s=1767290400, max_lifetime_s=3600)
     Traceback (most recent call last):
-    cdn.errors.CookieError: Path knows no wildcards; it is a prefix, such as /album/
+    cdn.errors.PolicyError: expires_at_s is 0 s ago
     """
-
-    path: str = "/"
-    domain: str | None = None
-    same_site: SameSite = "Lax"
-    partitioned: bool = False
-    max_age_s: int | None = None
-
-    def __post_init__(self) -> None:
-        if "*" in self.path:
-            raise CookieError("Path", "knows no wildcards; it is a prefix, such as /album/")
-        if not re.fullmatch(r"/[!-:<-~]*", self.path):
-            raise CookieError("Path", "must start with / and be written as in URLs, without ;")
-        if self.domain is not None and not _DOMAIN.fullmatch(self.domain):
-            raise CookieError("Domain", "must be a domain that you own, such as example.com")
-        if self.domain is not None and self.domain.lower() == "cloudfront.net":
-            raise CookieError("Domain", "cloudfront.net is everybody's, so browsers refuse it")
-        if self.same_site not in {"Strict", "Lax", "None"}:
-            raise CookieError("SameSite", "must be Strict, Lax or None")
-        if self.max_age_s is not None and (type(self.max_age_s) is not int or self.max_age_s < 1):
-            raise CookieError("Max-Age", "must be a whole number of seconds, and at least one")
-
-
-_DOMAIN = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)+", re.IGNORECASE)
-_COOKIES = tuple(f"CloudFront-{name}" for name in urls.PARAMETERS)
-_GONE = "; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT"
-
-
-def set_cookies(cookies: Mapping[str, str], scope: Scope) -> list[str]:
-    """
-    Write a Set-Cookie header for each of *cookies* (`SignedPolicy.cookies`).
-
-    Cookies of CloudFront's that this set does not have are cleared, since one left over from
-    another set (a Hash-Algorithm, an Expires) would spoil this one.
-
-    >>> set_cookies({"CloudFront-Key-Pair-Id": "K2JCJMDEHXQW5F"}, Scope(path="/album/"))[-2]
-    'CloudFront-Key-Pair-Id=K2JCJMDEHXQW5F; Path=/album/; Secure; HttpOnly; SameSite=Lax'
-    """
-    lasting = "" if scope.max_age_s is None else f"; Max-Age={scope.max_age_s}"
-    attributes = _attributes(scope)
-    return [
-        f"{name}={cookies[name]}{attributes}{lasting}"
-        if name in cookies
-        else f"{name}={attributes}{_GONE}"
-        for name in _COOKIES
-    ]
-
-
-def clear_cookies(scope: Scope) -> list[str]:
-    """
-    Write the Set-Cookie headers that make a browser forget what `set_cookies` set for *scope*.
-
-    >>> clear_cookies(Scope())[0]
-    'CloudFront-Expires=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT'
-    """  # noqa: E501  # a header is one line
-    return set_cookies({}, scope)
-
-
-def _attributes(scope: Scope) -> str:
-    domain = "" if scope.domain is None else f"; Domain={scope.domain}"
-    partitioned = "; Partitioned" if scope.partitioned else ""
-    return f"; Path={scope.path}{domain}; Secure; HttpOnly; SameSite={scope.same_site}{partitioned}"
-
-
-def _check_lifetime(expires_at_s: int, now_s: float, longest_s: int) -> None:
     if (
         type(expires_at_s) is int
-        and now_s < expires_at_s <= now_s + longest_s <= policies.LAST_SECOND
+        and now_s < expires_at_s <= now_s + max_lifetime_s <= policies.LAST_SECOND
     ):
         return
     policies.check_time("expires_at_s", expires_at_s)
     if expires_at_s <= now_s:
         raise PolicyError("expires_at_s", f"is {now_s - expires_at_s:.0f} s ago")
-    if expires_at_s - now_s > longest_s:
-        raise PolicyError("expires_at_s", f"is more than {longest_s} s ahead, the longest allowed")
+    if expires_at_s - now_s > max_lifetime_s:
+        raise PolicyError(
+            "expires_at_s", f"is more than {max_lifetime_s} s ahead, the longest allowed"
+        )
 
 
 def _short_enough(url: str) -> str:
-    if len(url) > urls.LONGEST_URL:
+    if len(url) > urls.MAX_URL_BYTES:
         raise UrlError(
-            "length", f"is {len(url)} bytes once signed; CloudFront takes {urls.LONGEST_URL}"
+            "length", f"is {len(url)} bytes once signed; CloudFront takes {urls.MAX_URL_BYTES}"
         )
     return url
 
 
 def _prefixes(resource: str) -> tuple[str, ...]:
-    """Find a text such that all URLs that begin with it are covered, to tell so quickly."""
+    """Return a text such that every URL that begins with it is covered, as a shortcut."""
     # Sound even with more wildcards before the last one: each of them also matches itself.
     return (resource.removesuffix("*"),) if resource.endswith("*") else ()

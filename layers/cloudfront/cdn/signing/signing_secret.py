@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, get_args
 
 from cdn.errors import KeyMaterialError, NoKeyYetError
-from cdn.signing import key_pairs
+from cdn.signing import key_pairs, pem
 from cdn.signing.key_pairs import HashAlgorithm, Kind, Signer
 
 Kms = Callable[[str, Kind], Callable[[bytes], bytes]]
@@ -38,11 +38,11 @@ def signer(text: str, *, kms: Kms) -> Signer:
     key_id = document.get("key_id")
     if not isinstance(key_id, str):
         raise KeyMaterialError("the secret's key_id must be the public key's id at CloudFront")
-    algorithm: HashAlgorithm = _one_of(
+    algorithm: HashAlgorithm = _choice(
         document, "hash_algorithm", get_args(HashAlgorithm), "SHA256"
     )
     if "kms_key" in document:
-        kind: Kind = _one_of(document, "kind", get_args(Kind), "ECDSA-P256")
+        kind: Kind = _choice(document, "kind", get_args(Kind), "ECDSA-P256")
         if algorithm != "SHA256":
             raise KeyMaterialError("KMS signs with SHA256 only; leave hash_algorithm out")
         return Signer(key_id, kind, algorithm, kms(str(document["kms_key"]), kind))
@@ -51,13 +51,13 @@ def signer(text: str, *, kms: Kms) -> Signer:
 
 
 def _object(text: str) -> dict[str, Any]:
-    document = key_pairs.parsed(text)
+    document = pem.read_json(text)
     if not isinstance(document, dict):
         raise KeyMaterialError("the secret must be a JSON object with key_id and private_key")
     return document
 
 
-def _one_of(document: dict[str, Any], field: str, known: tuple[str, ...], default: str) -> Any:  # noqa: ANN401
+def _choice(document: dict[str, Any], field: str, known: tuple[str, ...], default: str) -> Any:  # noqa: ANN401
     value = document.get(field, default)
     if value not in known:
         raise KeyMaterialError(f"the secret's {field} must be one of {', '.join(known)}")

@@ -13,7 +13,7 @@ from cdn.errors import UrlError
 PARAMETERS = ("Expires", "Policy", "Signature", "Key-Pair-Id", "Hash-Algorithm")
 """The query parameters that are CloudFront's own; with `CloudFront-` before them, its cookies."""
 
-LONGEST_URL = 8_192
+MAX_URL_BYTES = 8_192
 """Bytes of a URL, its signature included: https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/cloudfront-limits.html"""
 
 Section = Literal["scheme", "host", "path", "query"]

@@ -5,49 +5,52 @@ import json
 import pytest
 
 from cdn.access import audit
-from cdn.access.audit import Trail
-from cdn.access.issuing import Opened
+from cdn.access.audit import AuditTrail
+from cdn.access.issuing import SignedAccess
 
 NOW_S = 1_790_000_000.25
 
 
-def written(told):
+def written(document):
     """As json itself writes it in the least space."""
-    return json.dumps(told, separators=(",", ":"))
+    return json.dumps(document, separators=(",", ":"))
 
 
 class TestGranted:
     @pytest.mark.parametrize("subject", ["42", 'a"b\\c\n\u2028é', None, 7, ["a"], {"a": "b"}])
     @pytest.mark.parametrize(
-        "resource", ["https://m.example/a.jpg", 'https://m.example/"\\\n\u2028é']
+        "url_pattern", ["https://m.example/a.jpg", 'https://m.example/"\\\n\u2028é']
     )
-    def test_line(self, subject, resource):
+    def test_line(self, subject, url_pattern):
         """
-        Each resource has its line, to the letter as json would write it.
+        Each access has its line, to the letter as json would write it.
         """
-        opened = [Opened(resource, "signed", 1_790_000_060, "own"), Opened("b", "x", 9, "é")]
+        accesses = [
+            SignedAccess(url_pattern, "signed", 1_790_000_060, "own"),
+            SignedAccess("b", "x", 9, "é"),
+        ]
 
-        *lines, _ = Trail(subject, "url", "ns").granted(opened, key_id="K2JC", now_s=NOW_S)
+        *lines, _ = AuditTrail(subject, "url", "ns").granted(accesses, key_id="K2JC", now_s=NOW_S)
 
-        start = {"level": "INFO", "message": "access granted", "subject": subject, "by": "url"}
+        start = {"level": "INFO", "message": "access granted", "subject": subject, "method": "url"}
         assert lines == [
             written(
                 start
                 | {
-                    "resource": one.resource,
-                    "grant": one.grant,
+                    "url": access.url_pattern,
+                    "grant": access.grant,
                     "key_id": "K2JC",
-                    "expires_at": one.expires_at_s,
+                    "expires_at": access.expires_at_s,
                 }
             )
-            for one in opened
+            for access in accesses
         ]
 
     def test_metrics(self):
         """
         The last line counts them.
         """
-        *_, last = Trail("42", "url", "ns").granted([], key_id="K", now_s=NOW_S)
+        *_, last = AuditTrail("42", "url", "ns").granted([], key_id="K", now_s=NOW_S)
 
         assert last == audit.metrics("ns", 1_790_000_000_250, {"Granted": 0, "Refused": 0})
 

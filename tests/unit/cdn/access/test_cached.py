@@ -2,7 +2,7 @@
 
 import pytest
 
-from cdn.access.cached import Kept
+from cdn.access.cached import TtlCache
 from cdn.errors import UnavailableError
 
 
@@ -27,7 +27,7 @@ def source():
 
 @pytest.fixture
 def kept(source, time_source):
-    return Kept(source.read, time_source)
+    return TtlCache(source.read, time_source)
 
 
 class TestGet:

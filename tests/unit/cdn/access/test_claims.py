@@ -16,9 +16,9 @@ def token(claims):
     return f"h.{urlsafe_b64encode(body).decode().rstrip('=')}.s"
 
 
-def event(header, verified=None):
-    jwt = {"claims": verified if verified is not None else {"iss": CLAIMS["iss"], "sub": "42"}}
-    return {"headers": {"authorization": header}, "requestContext": {"authorizer": {"jwt": jwt}}}
+def read(header, verified=None):
+    default = {"iss": CLAIMS["iss"], "sub": "42"}
+    return claims.read(header, verified=default if verified is None else verified)
 
 
 class TestClaims:
@@ -27,7 +27,7 @@ class TestClaims:
         """
         Lists stay lists, which API Gateway's own strings do not tell.
         """
-        assert claims.claims(event(f"{scheme} {token(CLAIMS)}")) == CLAIMS
+        assert read(f"{scheme} {token(CLAIMS)}") == CLAIMS
 
     @pytest.mark.parametrize(
         "header",
@@ -49,7 +49,7 @@ class TestClaims:
         Whatever is no single JWT is refused.
         """
         with pytest.raises(TokenError):
-            claims.claims(event(header))
+            read(header)
 
     @pytest.mark.parametrize("verified", [{}, {"iss": "https://a.example", "sub": "43"}])
     def test_not_verified(self, verified):
@@ -57,13 +57,11 @@ class TestClaims:
         A token that the authorizer has not verified counts for nothing.
         """
         with pytest.raises(TokenError):
-            claims.claims(event(f"Bearer {token(CLAIMS)}", verified))
+            read(f"Bearer {token(CLAIMS)}", verified)
 
     def test_no_authorizer(self):
         """
         Where no authorizer was, nobody is believed.
         """
         with pytest.raises(TokenError):
-            claims.claims(
-                {"headers": {"authorization": f"Bearer {token(CLAIMS)}"}, "requestContext": {}}
-            )
+            claims.read(f"Bearer {token(CLAIMS)}", verified=None)

@@ -5,13 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cdn.access import grants, issuing, url_patterns
-from cdn.access.issuing import CookieRules
-from cdn.errors import CookieUnreachableError, UrlPatternError
-from cdn.signing import urls
+from cdn.access.grants import Allow
+from cdn.access.issuing import CookieRules, Signature
+from cdn.errors import CookieUnreachableError, PolicyError, UrlPatternError
+from cdn.signing import key_pairs, urls
 
 
 class TestExpiry:
-    @given(st.floats(1e9, 4e9), st.integers(1, grants.LONGEST_S))
+    @given(st.floats(1e9, 4e9), st.integers(1, grants.MAX_LIFETIME_S))
     def test_bounds(self, now_s, lifetime_s):
         """
         An expiry lies in the future, is never later than allowed, and hardly earlier.
@@ -29,11 +30,11 @@ class TestEncoding:
         What the grants check is, to the letter, what is signed.
         """
         try:
-            resource = url_patterns.read(f"https://media.example.com/{text}")
+            url_pattern = url_patterns.read(f"https://media.example.com/{text}")
         except UrlPatternError:
             return
 
-        assert urls.encode(resource.text) == resource.text
+        assert urls.encode(url_pattern.text) == url_pattern.text
 
 
 class TestCookieRules:
@@ -85,34 +86,19 @@ class TestCookieRules:
             )
 
 
-class TestViewerIp:
-    @pytest.mark.parametrize(
-        ("trusted", "source", "headers", "expected"),
-        [
-            ("none", "192.0.2.1", {}, None),
-            ("connection", "192.0.2.1", {}, "192.0.2.1"),
-            ("connection", "2001:db8::1", {}, None),
-            ("connection", "192.0.2.1", {"x-amz-cf-id": "edge"}, None),
-            (
-                "connection",
-                "192.0.2.1",
-                {"cloudfront-viewer-address": "198.51.100.1:4711"},
-                "192.0.2.1",
-            ),
-            (
-                "cloudfront",
-                "192.0.2.1",
-                {"cloudfront-viewer-address": "198.51.100.1:4711"},
-                "198.51.100.1",
-            ),
-            ("cloudfront", "192.0.2.1", {"cloudfront-viewer-address": "2001:db8::1:4711"}, None),
-            ("cloudfront", "192.0.2.1", {}, None),
-        ],
-    )
-    def test_trusted(self, trusted, source, headers, expected):
+class TestSignature:
+    @pytest.mark.parametrize("path", ["a.jpg", "*"])
+    @pytest.mark.parametrize("sign", [Signature.url, Signature.policy])
+    @pytest.mark.parametrize("later_s", [600, 601, -1])
+    def test_lifetime(self, path, sign, later_s):
         """
-        Only the address that the setting trusts counts, and only if it is IPv4.
+        A signature that was made before is not given away after it, nor for longer than allowed.
         """
-        event = {"headers": headers, "requestContext": {"http": {"sourceIp": source}}}
+        private_key = key_pairs.generate("ECDSA-P256")
+        signer = key_pairs.signer(private_key, key_id="K1", hash_algorithm="SHA256")
+        allow = Allow(f"https://media.example.com/{path}", 600, bind_ip=False, grant="own")
+        signature = Signature(allow, expires_at_s=1_600)
+        assert sign(signature, signer, now_s=1_000) == sign(signature, signer, now_s=1_599)
 
-        assert issuing.viewer_ip(event, trusted=trusted) == expected
+        with pytest.raises(PolicyError):
+            sign(signature, signer, now_s=1_000 + later_s)

@@ -154,10 +154,10 @@ class TestCovers:
         """
         A path is covered when it starts with the filled template, or is it; a wildcard, as a whole.
         """
-        resource = url_patterns.read(f"https://media.example.com{path}")
+        url_pattern = url_patterns.read(f"https://media.example.com{path}")
 
         assert (
-            path_templates.read(f"https://{{host}}{template}").covers(resource, {"sub": "42"})
+            path_templates.read(f"https://{{host}}{template}").covers(url_pattern, {"sub": "42"})
             == covered
         )
 
@@ -173,8 +173,8 @@ class TestCovers:
         template = path_templates.read(f"https://{{host}}/{form}")
         path = form.replace("{sub}", one).replace("*", "f")
         try:
-            resource = url_patterns.read(f"https://media.example.com/{path}")
+            url_pattern = url_patterns.read(f"https://media.example.com/{path}")
         except UrlPatternError:
             return
 
-        assert template.covers(resource, {"sub": other}) == (one == other)
+        assert template.covers(url_pattern, {"sub": other}) == (one == other)

@@ -1,4 +1,4 @@
-"""A resource means one thing to browsers, to RFC 3986 and to us, or it is refused."""
+"""A URL pattern means one thing to browsers, to RFC 3986 and to us, or it is refused."""
 
 import sys
 import unicodedata
@@ -75,7 +75,7 @@ class TestRead:
         """
         A URL has 8,192 bytes as it is sent, and not one more.
         """
-        room = urls.LONGEST_URL - len(f"{HOST}/")
+        room = urls.MAX_URL_BYTES - len(f"{HOST}/")
 
         assert reason(f"{HOST}/{'a' * room}") is None
         assert reason(f"{HOST}/{'a' * (room + 1)}") == "too_long"
@@ -233,11 +233,11 @@ class TestCheckForCookies:
         """
         Cookies open what their Path can say: no query, no semicolon, at most 1,024 bytes.
         """
-        resource = url_patterns.read(f"{HOST}{path}")
+        url_pattern = url_patterns.read(f"{HOST}{path}")
         found = None
 
         try:
-            url_patterns.check_for_cookies(resource)
+            url_patterns.check_for_cookies(url_pattern)
         except UrlPatternError as error:
             found = error.reason
 
@@ -372,7 +372,7 @@ class TestPlain:
         """
         A plain URL has no more bytes than others.
         """
-        longest = f"{HOST}/".ljust(urls.LONGEST_URL, "a")
+        longest = f"{HOST}/".ljust(urls.MAX_URL_BYTES, "a")
 
         assert reason(longest) is None
         assert reason(f"{longest}a") == "too_long"

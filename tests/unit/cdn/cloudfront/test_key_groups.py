@@ -1,9 +1,9 @@
-"""What guards a URL is found by its host and path, as CloudFront does."""
+"""Key groups are read, made and replaced, and only as they were last read."""
 
 import pytest
 
 from cdn.cloudfront import key_groups
-from cdn.errors import NotServedError, RetryLaterError
+from cdn.errors import RetryLaterError
 from cdn.signing import key_pairs
 
 BEHAVIOR = {
@@ -35,49 +35,6 @@ def guarded(account, private_keys):
         CacheBehaviors={"Quantity": 1, "Items": [private]},
     )
     return made, group, ids, pem
-
-
-class TestGuardOf:
-    @pytest.mark.parametrize("host", ["media.example.com", "MEDIA.example.com", "any.example.org"])
-    def test_guarded(self, account, guarded, host):
-        """
-        The behavior's key groups say which keys count; the others are known all the same.
-        """
-        made, group, ids, pem = guarded
-
-        guard = key_groups.guard_of(account.client, f"https://{host}/private/a.jpg?x=1")
-
-        assert (guard.distribution_id, guard.pattern) == (made, "private/*")
-        assert (guard.key_group_ids, guard.key_ids) == ((group,), (ids[0],))
-        assert {key: text.strip() for key, text in guard.public.items()} == dict.fromkeys(
-            ids, pem.strip()
-        )
-
-    def test_open(self, account, guarded):
-        """
-        Beside the guarded folder nothing is asked for.
-        """
-        guard = key_groups.guard_of(account.client, "https://media.example.com/a.jpg")
-
-        assert (guard.pattern, guard.key_group_ids, guard.key_ids) == ("*", (), ())
-
-    def test_nearest_alias(self, account, guarded):
-        """
-        An alias to the letter beats a wildcard.
-        """
-        made = account.distribute("other", Aliases={"Quantity": 1, "Items": ["this.example.org"]})
-
-        guard = key_groups.guard_of(account.client, "https://this.example.org/")
-
-        assert guard.distribution_id == made
-
-    @pytest.mark.parametrize("host", ["example.org", "a.b.example.org", "another.example"])
-    def test_nobody(self, account, guarded, host):
-        """
-        A host that no distribution has is told as that.
-        """
-        with pytest.raises(NotServedError):
-            key_groups.guard_of(account.client, f"https://{host}/a.jpg")
 
 
 def seen(account, group_id):

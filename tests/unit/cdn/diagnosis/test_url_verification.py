@@ -78,7 +78,7 @@ def signed(signers):
         return signing.sign_url(
             signers[kind, algorithm],
             url,
-            **{"expires_at_s": SOON, "now_s": NOW - 100, "longest_s": 3600} | needs,
+            **{"expires_at_s": SOON, "now_s": NOW - 100, "max_lifetime_s": 3600} | needs,
         )
 
     return sign
@@ -137,14 +137,16 @@ def sign_by(signer, url, *, policy, delivery):
     """Name the values that a signed URL or a set of cookies carries."""
     wide = Policy(f"{HOST}/a/*", SOON, 1767289940, "192.0.2.0/24")
     if delivery == "url" and policy == "canned":
-        signed_url = signing.sign_url(signer, url, expires_at_s=SOON, now_s=NOW, longest_s=3600)
+        signed_url = signing.sign_url(
+            signer, url, expires_at_s=SOON, now_s=NOW, max_lifetime_s=3600
+        )
         query = signed_url.partition("?")[2]
     elif delivery == "url":
-        signed = signing.sign(signer, wide, now_s=NOW, longest_s=3600)
+        signed = signing.sign(signer, wide, now_s=NOW, max_lifetime_s=3600)
         query = signed.url(url).partition("?")[2]
     else:
         allowed = wide if policy == "custom" else Policy(url, SOON)
-        signed = signing.sign(signer, allowed, now_s=NOW, longest_s=3600)
+        signed = signing.sign(signer, allowed, now_s=NOW, max_lifetime_s=3600)
         return {name.removeprefix("CloudFront-"): v for name, v in signed.cookies().items()}
     return dict(parse_qsl(query))
 
@@ -231,7 +233,7 @@ class TestProperties:
                 f"{HOST}/{tail}",
                 expires_at_s=SOON,
                 now_s=NOW,
-                longest_s=3600,
+                max_lifetime_s=3600,
                 **needs,
             )
         except UrlError:
@@ -249,7 +251,7 @@ class TestProperties:
         With any one character changed, anywhere in the URL, it no longer opens.
         """
         url = signing.sign_url(
-            signers[kind, "SHA256"], URL, expires_at_s=SOON, now_s=NOW, longest_s=3600, **needs
+            signers[kind, "SHA256"], URL, expires_at_s=SOON, now_s=NOW, max_lifetime_s=3600, **needs
         )
         at = data.draw(st.integers(0, len(url) - 1))
         character = data.draw(st.characters() | st.sampled_from("AaZz019-_~=&?%/#*."))
@@ -269,7 +271,7 @@ class TestProperties:
         With any one character changed in any of the cookies, they no longer open.
         """
         cookies = signing.sign(
-            signers["ECDSA-P256", "SHA256"], Policy(resource, SOON), now_s=NOW, longest_s=3600
+            signers["ECDSA-P256", "SHA256"], Policy(resource, SOON), now_s=NOW, max_lifetime_s=3600
         ).cookies()
         name = data.draw(st.sampled_from(sorted(cookies)))
         at = data.draw(st.integers(0, len(cookies[name]) - 1))
@@ -507,7 +509,7 @@ class TestDiagnose:
         A start beyond all calendars can be said as well.
         """
         last = policies.LAST_SECOND
-        url = signed(starts_at_s=last - 1, expires_at_s=last, longest_s=last)
+        url = signed(starts_at_s=last - 1, expires_at_s=last, max_lifetime_s=last)
 
         assert "after second 9223372036854775806" in diagnose(url).finding
 

@@ -11,11 +11,10 @@ from cryptography.hazmat.primitives.asymmetric import padding
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from cdn.errors import CookieError, PolicyError, UrlError
+from cdn.errors import PolicyError, UrlError
 from cdn.signing import key_pairs, policies, signing
 from cdn.signing.key_pairs import Signer
 from cdn.signing.policies import LAST_SECOND, Policy
-from cdn.signing.signing import Scope
 
 NOW, SOON = 1_767_290_000, 1_767_290_400
 HOST = "https://d1.cloudfront.net"
@@ -24,14 +23,14 @@ SHA1 = Signer("K1", "RSA-2048", "SHA1", lambda _: SIGNED)
 SHA256 = Signer("K1", "ECDSA-P256", "SHA256", lambda _: SIGNED)
 
 
-def sign_url(url, *, signer=SHA1, expires_at_s=SOON, now_s=NOW, longest_s=3600, **policy):
+def sign_url(url, *, signer=SHA1, expires_at_s=SOON, now_s=NOW, max_lifetime_s=3600, **policy):
     return signing.sign_url(
-        signer, url, expires_at_s=expires_at_s, now_s=now_s, longest_s=longest_s, **policy
+        signer, url, expires_at_s=expires_at_s, now_s=now_s, max_lifetime_s=max_lifetime_s, **policy
     )
 
 
 def sign(resource, *, signer=SHA1, **policy):
-    return signing.sign(signer, Policy(resource, SOON, **policy), now_s=NOW, longest_s=3600)
+    return signing.sign(signer, Policy(resource, SOON, **policy), now_s=NOW, max_lifetime_s=3600)
 
 
 def recording(messages, signer=SHA1):
@@ -164,7 +163,7 @@ class TestSignUrl:
             ({"expires_at_s": -1}, "expires_at_s", "whole number"),
             ({"expires_at_s": NOW + 0.5}, "expires_at_s", "whole number"),
             (
-                {"expires_at_s": LAST_SECOND + 1, "longest_s": 2 * LAST_SECOND},
+                {"expires_at_s": LAST_SECOND + 1, "max_lifetime_s": 2 * LAST_SECOND},
                 "expires_at_s",
                 "whole number",
             ),
@@ -192,7 +191,7 @@ class TestSignUrl:
         """
         CloudFront's last second can be signed where so long a lifetime is allowed.
         """
-        signed = sign_url(f"{HOST}/a", expires_at_s=LAST_SECOND, longest_s=LAST_SECOND)
+        signed = sign_url(f"{HOST}/a", expires_at_s=LAST_SECOND, max_lifetime_s=LAST_SECOND)
 
         assert "Expires=9223372036854775807" in signed
 
@@ -306,92 +305,6 @@ class TestSign:
         assert "Policy" in signed.parameters
         assert signed.url(f"{HOST}/img1.jpg")
         assert signed.url(f"{HOST}/img?.jpg")
-
-
-COOKIES = {"CloudFront-Policy": "p", "CloudFront-Signature": "s", "CloudFront-Key-Pair-Id": "K1"}
-
-
-class TestSetCookies:
-    @pytest.mark.parametrize(
-        ("scope", "attributes"),
-        [
-            (Scope(), "Path=/; Secure; HttpOnly; SameSite=Lax"),
-            (
-                Scope(path="/a/", domain="example.com", same_site="Strict"),
-                "Path=/a/; Domain=example.com; Secure; HttpOnly; SameSite=Strict",
-            ),
-            (
-                Scope(same_site="None", partitioned=True, max_age_s=60),
-                "Path=/; Secure; HttpOnly; SameSite=None; Partitioned; Max-Age=60",
-            ),
-        ],
-    )
-    def test_attributes(self, scope, attributes):
-        """
-        Every cookie has every attribute; without Max-Age it ends with the browser's session.
-        """
-        headers = signing.set_cookies(COOKIES, scope)
-
-        assert headers[1:4] == [
-            f"CloudFront-Policy=p; {attributes}",
-            f"CloudFront-Signature=s; {attributes}",
-            f"CloudFront-Key-Pair-Id=K1; {attributes}",
-        ]
-
-    @pytest.mark.parametrize("scope", [Scope(), Scope("/a/", "example.com", "None", True, 60)])
-    def test_others_cleared(self, scope):
-        """
-        What another set has left behind goes, for it would spoil this one.
-        """
-        headers = signing.set_cookies(COOKIES, scope)
-
-        assert [headers[0], headers[4]] == [
-            signing.clear_cookies(scope)[0],
-            signing.clear_cookies(scope)[4],
-        ]
-
-    @pytest.mark.parametrize(
-        ("changes", "attribute"),
-        [
-            ({"path": "/images/*"}, "Path"),
-            ({"path": "images/"}, "Path"),
-            ({"path": ""}, "Path"),
-            ({"path": "/a;Domain=evil.example"}, "Path"),
-            ({"path": "/a\r\nX: y"}, "Path"),
-            ({"path": "/ü"}, "Path"),
-            ({"domain": "cloudfront.net"}, "Domain"),
-            ({"domain": "com"}, "Domain"),
-            ({"domain": ""}, "Domain"),
-            ({"domain": "example.com; Path=/"}, "Domain"),
-            ({"domain": "https://example.com"}, "Domain"),
-            ({"same_site": "none"}, "SameSite"),
-            ({"max_age_s": 0}, "Max-Age"),
-            ({"max_age_s": 1.5}, "Max-Age"),
-        ],
-    )
-    def test_scope_refused(self, changes, attribute):
-        """
-        An attribute with which no browser keeps or sends a cookie is refused.
-        """
-        with pytest.raises(CookieError) as refusal:
-            Scope(**changes)
-
-        assert attribute == refusal.value.what
-
-
-class TestClearCookies:
-    def test_same_attributes(self):
-        """
-        All five cookies are cleared with the attributes that they were set with, but Max-Age.
-        """
-        headers = signing.clear_cookies(Scope("/a/", "example.com", "None", True, 60))
-
-        names = ["Expires", "Policy", "Signature", "Key-Pair-Id", "Hash-Algorithm"]
-        assert headers == [
-            f"CloudFront-{name}=; Path=/a/; Domain=example.com; Secure; HttpOnly; SameSite=None; "
-            "Partitioned; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT"
-            for name in names
-        ]
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,1 @@
+"""The parser is tested with what its grants decide, in test_grants: documents are its input."""
