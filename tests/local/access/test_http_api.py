@@ -23,7 +23,7 @@ from local.identity import Identity
 from local.loopback import Request
 from local.world import World
 
-TOY = Path(__file__).parent / "toy" / "template.yaml"
+TOY = Path(__file__).parents[1] / "toy" / "template.yaml"
 ISSUER = "https://identity.example"
 PARAMETERS = {"Issuer": ISSUER}
 START = datetime(2026, 11, 22, 8, tzinfo=UTC).timestamp()
