@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from typing import Literal
-from urllib.parse import quote, quote_plus, unquote, unquote_plus
 
+from cdn.diagnosis import url_encodings
 from cdn.errors import KeyMaterialError, MalformedError, UnsignableError
 from cdn.signing import key_pairs, policies, urls
 from cdn.signing.key_pairs import HashAlgorithm, PublicKey
@@ -57,7 +57,7 @@ class Verdict:
 
     @property
     def opens(self) -> bool:
-        """Tell whether every check passes."""
+        """Return whether every check passes."""
         return self.cause is None
 
 
@@ -292,7 +292,7 @@ def _check_signature(
 
 def _altered(seal: _Seal, base: str, policy: Policy) -> Verdict | None:
     """Look for the URL that a canned signature was made for."""
-    for original in _other_encodings(base):
+    for original in url_encodings.other_encodings(base):
         if any(map(seal.holds, _as_policies(original, policy.expires_at_s))):
             section = _first_difference(original, base)
             return Verdict(
@@ -302,7 +302,7 @@ def _altered(seal: _Seal, base: str, policy: Policy) -> Verdict | None:
                 {"section": section, "resource": original, "sent": base},
                 policy,
             )
-    for original in _other_urls(base):
+    for original in url_encodings.other_urls(base):
         if seal.holds(policies.canned(original, expires_at_s=policy.expires_at_s)):
             section = _first_difference(original, base)
             return Verdict(
@@ -324,63 +324,9 @@ def _as_policies(url: str, expires_at_s: int) -> Iterator[bytes]:
         )
 
 
-def _other_encodings(url: str) -> Iterator[str]:
-    """Write *url* in every other way in which libraries, proxies and people write it."""
-    base, question, query = url.partition("?")
-    scheme, separator, rest = base.partition("://")
-    host, slash, path = rest.partition("/")
-    port = {"https": ":443", "http": ":80"}.get(scheme, "")
-    heads = dict.fromkeys(
-        f"{scheme}{separator}{authority}{slash}"
-        for authority in (host, host.lower(), host.removesuffix(port), f"{host}{port}")
-    )
-    tails = dict.fromkeys(
-        f"{one}{question}{other}" for one in _spellings(path) for other in _spellings(query)
-    )
-    if not path and not query:
-        tails = dict.fromkeys(("", "/"))
-        heads = dict.fromkeys(head.removesuffix("/") for head in heads)
-    yield from (f"{head}{tail}" for head in heads for tail in tails if f"{head}{tail}" != url)
-
-
-def _spellings(text: str) -> list[str]:
-    decoded, spaced = unquote(text), unquote_plus(text)
-    return list(
-        dict.fromkeys(
-            (
-                text,
-                decoded,
-                spaced,
-                quote(decoded, safe="%/?!$&'()*+,:;=@"),
-                quote(decoded, safe="/!$&'()*+,:;=@"),
-                quote(decoded, safe="/?!$&()*+,:;=@"),
-                quote(decoded, safe="/!'()*=&"),
-                quote(decoded, safe="/"),
-                quote_plus(decoded, safe="/=&"),
-                quote(spaced, safe="/=&"),
-                quote(text, safe="/?!$&'()*+,:;=@"),
-                re.sub("%..", lambda hex_pair: hex_pair[0].lower(), text),
-                re.sub("%..", lambda hex_pair: hex_pair[0].upper(), text),
-            )
-        )
-    )
-
-
-def _other_urls(url: str) -> Iterator[str]:
-    """Write the URLs that were probably meant: the other scheme, fewer parameters."""
-    scheme, separator, rest = url.partition("://")
-    base, _, query = url.partition("?")
-    parameters = query.split("&") if query else []
-    fewer = [f"{base}?{'&'.join(parameters[:end])}" for end in range(len(parameters) - 1, 0, -1)]
-    bare = [*fewer, base] if parameters else []
-    other = {"http": "https", "https": "http"}.get(scheme, scheme)
-    yield f"{other}{separator}{rest}"
-    yield from bare
-
-
-def _first_difference(one: str, other: str) -> str:
-    left, right = urls.split(one), urls.split(other)
-    return next((section for section in left if left[section] != right[section]), "query")
+def _first_difference(url: str, other_url: str) -> str:
+    sections, others = urls.split(url), urls.split(other_url)
+    return next((name for name in sections if sections[name] != others[name]), "query")
 
 
 def _check_time(policy: Policy, now_s: float) -> Verdict | None:
@@ -415,8 +361,8 @@ def _check_resource(policy: Policy, base: str) -> Verdict | None:
     scheme, separator, rest = policy.resource.partition("://")
     host, slash, tail = rest.partition("/")
     if any(
-        policies.covers(f"{scheme}{separator}{host}{slash}{other}", base)
-        for other in _spellings(tail)
+        policies.covers(f"{scheme}{separator}{host}{slash}{spelling}", base)
+        for spelling in url_encodings.spellings(tail)
     ):
         return Verdict(
             "encoding",
