@@ -68,7 +68,7 @@ def traits(words):
 
 
 def cast(text):
-    """Return the traits of every key of a row, by its letter; and how many foreign ones there are."""
+    """Return the traits of every key of a row, by its letter; and the count of foreign ones."""
     keys: dict[str, Any] = {}
     foreign = 0
     for part in filter(None, re.split("; ", text)):
