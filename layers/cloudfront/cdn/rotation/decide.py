@@ -297,7 +297,7 @@ def _wait(roles: KeyRoles) -> Wait:
             moments.append(
                 (
                     held_until_ms,
-                    f"{version.label} stays in the key group for the hold time before it is verified",
+                    f"{version.label} must stay in the key group before it is verified",
                 )
             )
     key_ids_in_use = roles.key_ids_in_use()
