@@ -88,14 +88,14 @@ class Stage:
         say = self.narrator.say
         say("The stack has a key group and no key that signs: the endpoint answers 503.")
         self._live(until=lambda: len(self.signed_at) == 1)
-        self._told("the first key was proven, and signs")
+        self._say_day("the first key was verified, and signs")
         self._live(until=lambda: len(self.signed_at) == 2)  # noqa: PLR2004  # the second key
-        self._told("another key signs")
+        self._say_day("another key signs")
         crashes = self._third_key()
         self._live(until=self._is_at_rest)
-        self._told("the old ones are drained and deleted, the next one stands by; it signs")
+        self._say_day("the old ones are drained and deleted, the next one stands by; it signs")
         self._check_links()
-        self._check_proofs()
+        self._check_verification()
         self._check_deletions()
         self._check_crashes(crashes)
         self._check_orphans()
@@ -105,7 +105,7 @@ class Stage:
         return len(self.gone_at) >= 2 and "standby" in self._states()  # noqa: PLR2004  # of three
 
     def _third_key(self) -> int:
-        """Let the function die again and again while the next key is made; tell how often."""
+        """Let the function die again and again while the next key is made; return how often."""
         chance = Random(4)
         before = len(self.world.invocations)
 
@@ -122,10 +122,10 @@ class Stage:
             for one in self.world.invocations[before:]
             if one.function == "rotate_keys" and one.outcome.error
         ]
-        self._told(f"another one again, though the function died {len(died)} times on the way")
+        self._say_day(f"another one again, though the function died {len(died)} times on the way")
         return len(died)
 
-    def _told(self, what: str) -> None:
+    def _say_day(self, what: str) -> None:
         signing = next(reversed(self.signed_at), "none")
         day = (self.world.virtual_time.now() - self.began_at) / _DAY_S
         self.narrator.say(
@@ -183,7 +183,7 @@ class Stage:
             },
         )
 
-    def _check_proofs(self) -> None:
+    def _check_verification(self) -> None:
         held = {
             key_id: at - self.trusted_at.get(key_id, at) for key_id, at in self.signed_at.items()
         }

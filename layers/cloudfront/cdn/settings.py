@@ -104,7 +104,7 @@ class RotateKeysSettings:
         stack: The stack's name, with which keys in KMS are tagged.
         key_name_prefix: With what the names of the stack's public keys begin.
         signing_keys: `stored`, or `kms` where private keys never leave KMS.
-        canary_url: See `execute.Desk`.
+        canary_url: See `context.RotationContext`.
     """
 
     ledger_table: str

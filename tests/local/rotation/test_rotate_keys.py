@@ -154,7 +154,7 @@ class TestRevoke:
         assert done["last_link_expires_at_s"] >= bad["expires_at"]
         assert cloud.fetch(bad["url"]).status == 403
         (good,) = cloud.urls(OWN, token=cloud.token()).body["signed"]
-        assert f"Key-Pair-Id={done['signing']}" in good["url"]
+        assert f"Key-Pair-Id={done['signing_key_id']}" in good["url"]
         assert cloud.fetch(good["url"]).status == 200
 
     def test_refused_without_another(self, cloud):

@@ -295,15 +295,16 @@ def _wait(roles: KeyRoles) -> Wait:
         held_until_ms = roles.held_until_ms(roles.record(version.label))
         if held_until_ms is not None:
             moments.append(
-                (held_until_ms, f"{version.label} has been in the key group for the hold time then")
+                (
+                    held_until_ms,
+                    f"{version.label} must stay in the key group before it is verified",
+                )
             )
     key_ids_in_use = roles.key_ids_in_use()
     for key in roles.ours():
         drained_at_ms = roles.drained_at_ms(roles.record(key.name))
         if key.id not in key_ids_in_use and drained_at_ms is not None:
-            moments.append(
-                (drained_at_ms, f"{key.name} has signed no link that is still valid then")
-            )
+            moments.append((drained_at_ms, f"links that {key.name} signed are still valid"))
     coming = [moment for moment in moments if moment[0] > roles.now_ms]
     if not coming:
         return Wait(None, "nothing is to be done until something changes")

@@ -45,30 +45,30 @@ def span_ms(text):
 
 
 def traits(words):
-    """Tell the traits of one key: `signing 1 d, not in group`."""
-    told: dict[str, Any] = {}
+    """Return the traits of one key: `signing 1 d, not in group`."""
+    key_traits: dict[str, Any] = {}
     for word in words.split(", "):
-        found = re.fullmatch(r"([a-z ]+?)(?: (\d+ [smhd]))?", word)
-        assert found, word
-        named, amount = found.groups()
-        told |= MEANS.get(named, {})
+        match = re.fullmatch(r"([a-z ]+?)(?: (\d+ [smhd]))?", word)
+        assert match, word
+        named, amount = match.groups()
+        key_traits |= MEANS.get(named, {})
         if named == "signing":
-            told["promoted"] = amount
+            key_traits["promoted"] = amount
         elif named == "draining":
-            told["inactive"] = amount
+            key_traits["replaced"] = amount
         elif named in {"not in group", "unverified", "not created"}:
             # No group names a key that does not exist.
             for trait in {"unverified": ["verified"], "not created": ["created", "in group"]}.get(
                 named, ["in group"]
             ):
-                told.pop(trait, None)
+                key_traits.pop(trait, None)
         elif named not in MEANS:
-            told[named] = amount or True
-    return told
+            key_traits[named] = amount or True
+    return key_traits
 
 
 def cast(text):
-    """Tell the traits of every key of a row, by its letter; and how many foreign ones there are."""
+    """Return the traits of every key of a row, by its letter; and the count of foreign ones."""
     keys: dict[str, Any] = {}
     foreign = 0
     for part in filter(None, re.split("; ", text)):
@@ -102,7 +102,7 @@ def record(letter, told):
         added_at_ms=ago("in group") if told.get("in group") is not True else None,
         verified_at_ms=NOW_MS - UNITS["d"] if "verified" in told else None,
         promoted_at_ms=ago("promoted"),
-        replaced_at_ms=ago("inactive"),
+        replaced_at_ms=ago("replaced"),
         max_lifetime_s=span_ms(told["max lifetime"]) // 1000 if "max lifetime" in told else 3_600,
         removed_at_ms=ago("removed"),
         revoked_at_ms=NOW_MS if {"revoked", "forced"} & told.keys() else None,
@@ -125,7 +125,7 @@ def version(letter, told):
 
 
 def observed(text):
-    """Make the observation that a row of the table describes."""
+    """Return the observation that a row of the table describes."""
     keys, foreign = cast(text)
     public = [
         PublicKey(f"K{letter}", named(letter), fingerprint(letter))
