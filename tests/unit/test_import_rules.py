@@ -9,6 +9,7 @@ import tomllib
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
+import grimp
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -84,7 +85,7 @@ class TestRules:
         [
             ("packages", PATHS, "from cdn.watching import schedule"),
             ("packages", PATHS, "def late():\n    import cdn.invalidation.planner"),
-            ("packages", TABLE, "from cdn.invalidation.flushes import Pace"),
+            ("packages", TABLE, "from cdn.invalidation.flushes import FlushDelays"),
             ("packages", TABLE, "from cdn.cloudfront import invalidations"),
             ("packages", f"{CDN}/access/grants.py", "from cdn.watching import schedule"),
             ("packages", f"{CDN}/errors.py", "from cdn import settings"),
@@ -113,6 +114,18 @@ class TestRules:
             ("opinions", LOCAL, "from commands import account"),
             ("circles", "local/edge/responses.py", "from local.edge import edge"),
             ("circles", f"{CDN}/access/path_templates.py", "from cdn.access import grants"),
+            ("access", f"{CDN}/access/grants.py", "from cdn.access import issuing"),
+            ("signing", f"{CDN}/signing/urls.py", "from cdn.signing import policies"),
+            ("rotation", f"{CDN}/rotation/decide.py", "from cdn.rotation import execute"),
+            (
+                "invalidation",
+                f"{CDN}/invalidation/routes.py",
+                "from cdn.invalidation import batches",
+            ),
+            ("watching", f"{CDN}/watching/schedule.py", "from cdn.watching import polling"),
+            ("cloudfront", PATHS, "from cdn.cloudfront import quotas"),
+            ("aws", f"{CDN}/aws/rows.py", "from cdn.aws import timers"),
+            ("aws", TABLE, "from cdn.aws import timers"),
         ],
     )
     def test_broken(self, tree, plant, rule, module, line):
@@ -171,3 +184,26 @@ class TestReach:
 
         assert "boto3" in public
         assert public - set(CONTRACTS["handlers"]["forbidden_modules"]) == {"aws_lambda_powertools"}
+
+    def test_pure_complete(self):
+        """
+        Every module that computes from values alone is held to it.
+        """
+        graph = grimp.build_graph("cdn", include_external_packages=True)
+        impure = {*CONTRACTS["pure"]["forbidden_modules"], "http"}
+        # They are given clients, or fetch.
+        acting = {
+            f"cdn.{module}"
+            for module in ("aws.announcements", "aws.dead_letters", "cloudfront.pages")
+        } | {"cdn.cloudfront.probe"}
+
+        pure = {
+            module
+            for module in graph.modules
+            if module.startswith("cdn.")
+            and not graph.find_children(module)
+            and not graph.find_upstream_modules(module) & impure
+        }
+
+        assert "cdn.invalidation.planner" in pure
+        assert pure - acting - {"cdn.errors"} <= set(CONTRACTS["pure"]["source_modules"])
