@@ -132,7 +132,7 @@ class SignedAccess(NamedTuple):
 
 class Signature(NamedTuple):
     """
-    A signature that is allowed, and until when. It is made, or was made before, if it lives still.
+    A signature that is allowed, and until when; what was signed before is used again.
 
     Attributes:
         starts_at_s: As in the policy.
