@@ -93,7 +93,7 @@ def _show_plan(plan: Mapping[str, Any], output: Output) -> None:
                 key.get("key_id", ""),
                 key["state"],
                 key["name"],
-                *(key.get(name, "")[:16] for name in ("promoted", "inactive")),
+                *(key.get(name, "")[:16] for name in ("promoted_at", "replaced_at")),
             )
             for key in plan["keys"]
         ),
@@ -105,10 +105,10 @@ def _show_plan(plan: Mapping[str, Any], output: Output) -> None:
 
 def _show_revocation(report: Mapping[str, Any], output: Output) -> None:
     revoked = ", ".join(report["key_ids"])
-    output.line(f"Revoked: {revoked}. Signing now: {report['signing'] or 'no key'}.")
-    if not report["left_group"]:
+    output.line(f"Revoked: {revoked}. Signing now: {report['signing_key_id'] or 'no key'}.")
+    if not report["removed_from_group"]:
         output.line("It is still trusted: the function goes on by itself every five minutes.")
     distributions = ", ".join(report["distribution_ids"]) or "no distribution"
     output.line(f"Links signed by it no longer open on: {distributions}.")
-    until = datetime.fromtimestamp(report["last_link_until_s"], tz=UTC)
+    until = datetime.fromtimestamp(report["last_link_expires_at_s"], tz=UTC)
     output.line(f"The last honest one would have expired at {until:%Y-%m-%d %H:%M:%SZ}.")

@@ -32,10 +32,10 @@ PLAN = {
 REVOKED = {
     "refused": "",
     "key_ids": ["K1"],
-    "signing": "K2",
-    "left_group": True,
+    "signing_key_id": "K2",
+    "removed_from_group": True,
     "distribution_ids": ["E1"],
-    "last_link_until_s": 1_700_000_000,
+    "last_link_expires_at_s": 1_700_000_000,
 }
 
 
