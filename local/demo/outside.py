@@ -104,7 +104,7 @@ class Cloud:
 
     def announced(self, invalidations: list[Invalidation]) -> bool:
         """Return whether the end of each of *invalidations* has been announced."""
-        ids = {event["detail"]["watch"].rpartition("/")[2] for event in self.announcements()}
+        ids = {event["detail"]["watch_id"].rpartition("/")[2] for event in self.announcements()}
         return {invalidation.id for invalidation in invalidations} <= ids
 
 

@@ -198,7 +198,7 @@ class Stage:
 
     def _check_announcements(self) -> None:
         announcements = self.cloud.announcements()
-        ends = [event["detail"]["watch"].rpartition("/")[2] for event in announcements]
+        ends = [event["detail"]["watch_id"].rpartition("/")[2] for event in announcements]
         ended = [
             invalidation.id
             for invalidation in self.cloud.invalidations()

@@ -67,7 +67,7 @@ def test_refused(cloud):
     """
     (line,) = shown(ask(cloud, {"revoke": "KNOWN"}))
 
-    assert line == "Nothing was done: nothing is known of a key KNOWN"
+    assert line == "Nothing was done: Neither CloudFront nor the secret has a key KNOWN."
 
 
 def test_revoked(cloud):

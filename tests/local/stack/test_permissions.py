@@ -116,7 +116,7 @@ def test_rotating():
             outcome = world.call(functions["rotate_keys"], {})
             assert outcome.error is None
             world.virtual_time.advance(
-                10 * 86_400 if outcome.answer["taken"]["step"] == "Wait" else 300
+                10 * 86_400 if outcome.answer["step"]["step"] == "Wait" else 300
             )
         plan = world.call(functions["rotate_keys"], {"plan": True}).answer
         (signing,) = (key["key_id"] for key in plan["keys"] if key["state"] == "signing")

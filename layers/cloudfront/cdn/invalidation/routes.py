@@ -57,7 +57,8 @@ class Route:
         Return why viewers cannot reach *key* by this route, or None when they can.
 
         >>> site = Origin("site", "site.s3.amazonaws.com", "/v2")
-        >>> Route(Distribution("E1", (site,), (Behavior("*", ("site",)),)), site).why_not("v1/a")
+        >>> tried = (behaviors.Behavior("*", ("site",)),)
+        >>> Route(Distribution("E1", (site,), tried), site).why_not("v1/a")
         'its OriginPath is /v2'
         """
         if not key.startswith(self.key_prefix):
@@ -87,7 +88,7 @@ class Route:
         all of them: https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/invalidation-specifying-objects.html
 
         >>> site = Origin("site", "site.s3.amazonaws.com")
-        >>> behavior = Behavior("*", ("site",), query_strings=True)
+        >>> behavior = behaviors.Behavior("*", ("site",), query_strings=True)
         >>> Route(Distribution("E1", (site,), (behavior,), "index.html"), site).items("index.html")
         ('/index.html*', '/', '/?*')
         """
@@ -98,7 +99,7 @@ class Route:
         Return what else shows *key*: the root with the default object, a folder with its index.
 
         >>> site = Origin("site", "site.s3-website.eu-west-1.amazonaws.com")
-        >>> Route(Distribution("E1", (site,), (Behavior("*", ("site",)),)), site).aliases(
+        >>> Route(Distribution("E1", (site,), (behaviors.Behavior("*", ("site",)),)), site).aliases(
         ...     "docs/index.html"
         ... )
         ('/docs/', '/docs')
@@ -110,7 +111,7 @@ class Route:
         Yield all paths that show *key*, which this route reaches, and why.
 
         >>> site = Origin("site", "site.s3.amazonaws.com")
-        >>> route = Route(Distribution("E1", (site,), (Behavior("*", ("site",)),)), site)
+        >>> route = Route(Distribution("E1", (site,), (behaviors.Behavior("*", ("site",)),)), site)
         >>> [item.why for item in route.explain("a+b.css")]
         ['as a link has it', 'as encodeURIComponent writes it']
         """
@@ -139,8 +140,8 @@ class Route:
         Return wildcards for all under key *prefix*, or nothing if they held other origins' paths.
 
         >>> site = Origin("site", "site.s3.amazonaws.com")
-        >>> behaviors = (Behavior("/api/*", ("api",)), Behavior("*", ("site",)))
-        >>> route = Route(Distribution("E1", (site,), behaviors), site)
+        >>> tried = (behaviors.Behavior("/api/*", ("api",)), behaviors.Behavior("*", ("site",)))
+        >>> route = Route(Distribution("E1", (site,), tried), site)
         >>> route.wildcards("css/"), route.wildcards("a"), route.wildcards("")
         (('/css/*',), (), ())
         """
