@@ -20,6 +20,11 @@ CODE = [
 AT_S = 1_790_000_000.0
 
 
+def compact(document):
+    """Write JSON as it stands in one line of a log."""
+    return json.dumps(document, separators=(",", ":"))
+
+
 class Recorder:
     """A logger that remembers its lines."""
 
@@ -99,6 +104,26 @@ class TestReport:
         report(StepResult("throttled", due_at_ms=1_790_000_000_000))
 
         assert log.lines[0][2] == {"retry_at": "2026-09-21T14:13:20.000Z"}
+
+
+class TestMetricsLine:
+    @pytest.mark.parametrize("namespace", ["autopilot", "100 %d", 'a"%%:0'])
+    def test_form(self, namespace):
+        """
+        The embedded metric format, to the letter as json would write it.
+        """
+        numbers = {"Granted": 3, "50%": 0}
+
+        line = telemetry.metrics_line(namespace, 5, numbers)
+
+        described = {
+            "Namespace": namespace,
+            "Dimensions": [[]],
+            "Metrics": [{"Name": name, "Unit": "Count"} for name in numbers],
+        }
+        assert line == compact(
+            {"_aws": {"Timestamp": 5, "CloudWatchMetrics": [described]}} | numbers
+        )
 
 
 class TestWords:

@@ -7,12 +7,13 @@ has a signature, a policy or a token in it.
 from __future__ import annotations
 
 import json
-from functools import cache
 from json.encoder import encode_basestring_ascii
 from typing import TYPE_CHECKING, NamedTuple
 
+from cdn import telemetry
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from cdn.access.grants import AccessMethod
     from cdn.access.issuing import SignedAccess
@@ -47,7 +48,7 @@ class AuditTrail(NamedTuple):
                 f'{start},"method":{method},"url":{_text(access.url_pattern)},'
                 f'"grant":{_text(access.grant)},"key_id":{key},"expires_at":{access.expires_at_s}}}'
             )
-        yield metrics(self.namespace, int(now_s * 1000), {"Granted": len(accesses), "Refused": 0})
+        yield self._metrics(now_s, granted=len(accesses), refused=0)
 
     def denied(
         self, url_patterns: Sequence[str], refusals: Sequence[Refusal], *, now_s: float
@@ -58,37 +59,16 @@ class AuditTrail(NamedTuple):
             # A query that was refused may hold a signature that somebody sent along.
             url = url_patterns[refusal.index].partition("?")[0][:_MAX_URL_CHARS]
             yield _json(start | {"method": self.method, "url": url, "reason": refusal.reason})
-        yield metrics(self.namespace, int(now_s * 1000), {"Granted": 0, "Refused": len(refusals)})
+        yield self._metrics(now_s, granted=0, refused=len(refusals))
+
+    def _metrics(self, now_s: float, *, granted: int, refused: int) -> str:
+        values = {telemetry.ACCESS_GRANTED: granted, telemetry.ACCESS_REFUSED: refused}
+        return telemetry.metrics_line(self.namespace, int(now_s * 1000), values)
 
 
 def unavailable(error: CdnError) -> str:
     """Write a line about what a person must mend; an alarm counts these."""
     return _json({"level": "ERROR", "message": "nothing can be signed", "error": str(error)})
-
-
-def metrics(namespace: str, at_ms: int, values: Mapping[str, int]) -> str:
-    """
-    Write *values* in CloudWatch's embedded metric format.
-
-    https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
-
-    >>> metrics("autopilot", 1_790_000_000_000, {"Granted": 1})[-14:]
-    '},"Granted":1}'
-    """
-    return _line_format(namespace, tuple(values)) % (at_ms, *values.values())
-
-
-@cache
-def _line_format(namespace: str, names: tuple[str, ...]) -> str:
-    """Return such a line with a `%d` for the time and for each value."""
-    described = {
-        "Namespace": namespace,
-        "Dimensions": [[]],
-        "Metrics": [{"Name": name, "Unit": "Count"} for name in names],
-    }
-    about = _json(described).replace("%", "%%")
-    values = ",".join(_text(name).replace("%", "%%") + ":%d" for name in names)
-    return f'{{"_aws":{{"Timestamp":%d,"CloudWatchMetrics":[{about}]}},{values}}}'
 
 
 # Whatever a caller has sent, it is one line of ASCII here.

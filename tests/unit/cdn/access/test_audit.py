@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from cdn.access import audit
+from cdn import telemetry
 from cdn.access.audit import AuditTrail
 from cdn.access.issuing import SignedAccess
 
@@ -52,24 +52,4 @@ class TestGranted:
         """
         *_, last = AuditTrail("42", "url", "ns").granted([], key_id="K", now_s=NOW_S)
 
-        assert last == audit.metrics("ns", 1_790_000_000_250, {"Granted": 0, "Refused": 0})
-
-
-class TestMetrics:
-    @pytest.mark.parametrize("namespace", ["autopilot", "100 %d", 'a"%%:0'])
-    def test_form(self, namespace):
-        """
-        The embedded metric format, to the letter as json would write it.
-        """
-        numbers = {"Granted": 3, "50%": 0}
-
-        line = audit.metrics(namespace, 5, numbers)
-
-        described = {
-            "Namespace": namespace,
-            "Dimensions": [[]],
-            "Metrics": [{"Name": name, "Unit": "Count"} for name in numbers],
-        }
-        assert line == written(
-            {"_aws": {"Timestamp": 5, "CloudWatchMetrics": [described]}} | numbers
-        )
+        assert last == telemetry.metrics_line("ns", 1_790_000_000_250, {"Granted": 0, "Refused": 0})
