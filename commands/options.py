@@ -1,4 +1,4 @@
-"""What the command line is told: the types of its arguments, and the options of every command."""
+"""The types of the command line's arguments, and the options of every command."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DEFAULT_STACK = "cloudfront-autopilot"
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What every command may be told."""
+    """The options of every command."""
 
     profile: str | None = None
     region: str | None = None

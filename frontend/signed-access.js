@@ -6,13 +6,13 @@
  * more, and only once.
  */
 
-const MOST_AT_ONCE = 100;
+const MAX_AT_ONCE = 100;
 // The endpoint reads its key anew at most so often: sooner is no use.
 const RENEWED_AGAIN_MS = 5_000;
 const TRIES_WHILE_BUSY = 3;
 const RETRY_AFTER_S = 5;
-const LONGEST_RETRY_AFTER_S = 60;
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
+const MAX_RETRY_AFTER_S = 60;
+const MAX_TIMER_MS = 2 ** 31 - 1;
 const NOT_DECODABLE = 3; // MediaError
 
 const URLS = { path: "/signed-urls", asks: "urls", gives: "signed" };
@@ -232,11 +232,11 @@ export class SignedAccess {
       const inUse = (one) =>
         one.kind === kind && !one.pending && one.signed && this.#now() < one.signed.expiresAt;
       const others = [...this.#folders.values(), ...this.#files.values()].filter(inUse);
-      const room = Math.max(0, MOST_AT_ONCE - grants.length);
+      const room = Math.max(0, MAX_AT_ONCE - grants.length);
       grants.push(...others.slice(0, room).map((one) => this.#begin(one)));
       for (const grant of grants) grant.suspect = true;
     }
-    while (grants.length) this.#post(kind, grants.splice(0, MOST_AT_ONCE));
+    while (grants.length) this.#post(kind, grants.splice(0, MAX_AT_ONCE));
   }
 
   async #post(kind, grants, isRest = false) {
@@ -267,7 +267,7 @@ export class SignedAccess {
     const expiresAt = expires_at * 1000;
     // Many viewers' URLs expire at the same moment; not all shall come back at the same.
     const early = (expiresAt - now) * (0.1 + 0.1 * this.#options.random());
-    const dueAt = Math.min(expiresAt - early, now + LONGEST_TIMER_MS);
+    const dueAt = Math.min(expiresAt - early, now + MAX_TIMER_MS);
     const renewedAt = isRefreshed ? now : -Infinity;
     Object.assign(grant, { signed: { url, query, expiresAt, dueAt, renewedAt }, suspect: false });
     grant.pending = grant.resolve();
@@ -300,7 +300,7 @@ export class SignedAccess {
         throw new SignedAccessError({ status: answer.status, ...said });
       }
       const seconds = Number(answer.headers.get("retry-after")) || RETRY_AFTER_S;
-      const pause_ms = 1000 * (Math.min(seconds, LONGEST_RETRY_AFTER_S) + random());
+      const pause_ms = 1000 * (Math.min(seconds, MAX_RETRY_AFTER_S) + random());
       await new Promise((resolve) => later(resolve, pause_ms));
     }
   }

@@ -175,7 +175,7 @@ class Stage:
             "unknown_key": (link.replace(key_id, "KNOBODY"), None),
             "unsigned": (film(0), None),
         }
-        with self.narrator.busy("The doctor looks"):
+        with self.narrator.busy("The doctor checks"):
             found = {cause: self._diagnosed(url, at) for cause, (url, at) in cases.items()}
         self.narrator.say(f"autopilot doctor: {found['expired']['finding']}")
         self.claims.check(
@@ -208,8 +208,8 @@ class Stage:
         # 1 says that the doctor found something.
         if done.returncode not in {0, 1} or not done.stdout:
             return {"cause": done.stderr, "finding": done.stderr}
-        told: dict[str, Any] = json.loads(done.stdout)
-        return told
+        verdict: dict[str, Any] = json.loads(done.stdout)
+        return verdict
 
     def expired(self) -> None:
         one = self.page.sign(film(0), expires_in=600)

@@ -54,7 +54,7 @@ PARAMETERS = {
     "CookieHost": MEDIA,
     "CrossSitePages": "yes",
 }
-"""What the stack needs to be told for this site."""
+"""The parameters that the stack needs for this site."""
 
 _PARTS = ("own", "others")
 _ROOT = Path(__file__).parents[2]
@@ -119,9 +119,9 @@ class Gallery:
 
     def sign_with(self, key_id: str, private_key: str) -> None:
         """Let the endpoint sign with this key from now on."""
-        told = {"key_id": key_id, "private_key": private_key, "hash_algorithm": "SHA256"}
+        secret = {"key_id": key_id, "private_key": private_key, "hash_algorithm": "SHA256"}
         self.world.client("secretsmanager").put_secret_value(
-            SecretId=self.world.outputs["SigningSecretArn"], SecretString=json.dumps(told)
+            SecretId=self.world.outputs["SigningSecretArn"], SecretString=json.dumps(secret)
         )
 
     def trust(self, key_ids: Sequence[str]) -> None:

@@ -36,7 +36,7 @@ def play(narrator: Narrator, claims: Claims, *, python: Path | None = None) -> N
             narrator.say(
                 f"{gallery.ORIGIN} shows private pictures of {gallery.MEDIA}, in Chromium."
             )
-            looks = {
+            visits = {
                 f"{user}, by {by}": gallery.look(chromium.new_page(), user, by=by)
                 for user in gallery.USERS
                 for by in gallery.WAYS
@@ -46,7 +46,7 @@ def play(narrator: Narrator, claims: Claims, *, python: Path | None = None) -> N
         "In a browser each user sees all of his own pictures, and none of the other's.",
         against={
             f"{who}: {part} are {state}": set(seen[part]) == {state}
-            for who, seen in looks.items()
+            for who, seen in visits.items()
             for part, state in (("own", "shown"), ("others", "refused"))
         },
     )

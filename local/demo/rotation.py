@@ -26,7 +26,7 @@ _LINKS_LIVE_S = 12 * _HOUR_S
 # So far the clock jumps; the schedule then rings once.
 _STEP_S = 2 * _HOUR_S
 _WEEK = {"RotationDays": "7"}
-_LONGEST_DAYS = 40
+_MAX_DAYS = 40
 
 
 def play(narrator: Narrator, claims: Claims, *, python: Path | None = None) -> None:
@@ -135,7 +135,7 @@ class Stage:
     def _live(self, *, until: Callable[[], bool], each: Callable[[], None] = lambda: None) -> None:
         """Let time pass, with a link asked for and all links opened at every step of it."""
         world = self.world
-        ends_at = world.virtual_time.now() + _LONGEST_DAYS * _DAY_S
+        ends_at = world.virtual_time.now() + _MAX_DAYS * _DAY_S
         with self.narrator.busy("Weeks pass"):
             while not until() and world.virtual_time.now() < ends_at:
                 each()
@@ -189,7 +189,7 @@ class Stage:
         }
         least_h = min(held.values()) / _HOUR_S
         self.claims.check(
-            "new-key-proven-before-use",
+            "new-key-verified-before-use",
             f"No key signed before it had been in the key group for {least_h:.0f} hours.",
             against={f"{key_id}: {s / _HOUR_S:.0f} h": s >= _HOLD_S for key_id, s in held.items()},
         )

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from mimetypes import guess_type
 from pathlib import Path
 
-FEWEST_FILES = 4
+MIN_FILES = 4
 MAX_FILES = 1_000
 
 SHIPPED = Path(__file__).parents[1] / "site"
@@ -36,8 +36,8 @@ def read(folder: Path) -> Site:
         for path in sorted(folder.rglob("*"))
         if path.is_file() and not _hidden(path.relative_to(folder))
     }
-    if len(keys) < FEWEST_FILES:
-        raise SiteError(f"{folder} has {len(keys)} files; the demo needs at least {FEWEST_FILES}")
+    if len(keys) < MIN_FILES:
+        raise SiteError(f"{folder} has {len(keys)} files; the demo needs at least {MIN_FILES}")
     taken = list(keys)[:MAX_FILES]
     return Site({key: keys[key].read_bytes() for key in taken}, len(keys) - len(taken))
 

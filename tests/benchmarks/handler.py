@@ -25,7 +25,7 @@ def samplers() -> Iterator[dict[str, Sampler]]:
     """Call the handler as a warm sandbox does; what is asked for differs but where it repeats."""
     viewer = material.viewer()
     again = material.new_url()
-    with material.extension(material.secret("ECDSA-P256")) as port, material.told(port), _log():
+    with material.extension(material.secret("ECDSA-P256")) as port, material.settings(port), _log():
         yield {
             "handler: 1 URL": each(
                 _open, _parsed(lambda: viewer.asks([material.new_url()])), times=200

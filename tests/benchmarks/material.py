@@ -147,7 +147,7 @@ def extension(text: str) -> Iterator[int]:
 
 
 @contextmanager
-def told(port: int) -> Iterator[None]:
+def settings(port: int) -> Iterator[None]:
     """Let this process have the environment of the function."""
     ours = {**SETTINGS, PORT: str(port)}
     before = {name: os.environ.get(name) for name in ours}

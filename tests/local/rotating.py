@@ -52,7 +52,7 @@ RULES = RotationRules(
 )
 
 
-def grants_of(longest_s):
+def grants_of(max_lifetime_s):
     """Let everybody open the film, for so long."""
     return json.dumps(
         {
@@ -64,7 +64,7 @@ def grants_of(longest_s):
                     "path_templates": ["https://{host}/*"],
                     "hosts": [HOST],
                     "access_methods": ["url"],
-                    "max_lifetime_s": longest_s,
+                    "max_lifetime_s": max_lifetime_s,
                     "bind_ip": False,
                 }
             ],
@@ -246,13 +246,13 @@ class Cloud:
         now_ms = self.context.now_ms()
         return reports.states(self.observe(), now_ms=now_ms, rules=self.context.rules)
 
-    def settle(self, *, most, until=None, before=None):
+    def settle(self, *, max_ticks, until=None, before=None):
         """
         Take steps until rotation waits, jumping to what it waits for; return how many it took.
 
         *until* may say that it shall go on all the same; *before* is called before each.
         """
-        for ticks in range(most):
+        for ticks in range(max_ticks):
             if before:
                 before()
             tick = self.tick()
@@ -267,7 +267,7 @@ class Cloud:
                 self.virtual_time.jump_to(tick.step.due_at_ms / 1000)
             else:
                 self.virtual_time.advance(300)
-        raise AssertionError(f"it does not settle within {most} ticks: {self.steps[-20:]}")
+        raise AssertionError(f"it does not settle within {max_ticks} ticks: {self.steps[-20:]}")
 
     def rows(self):
         return list(self.context.ledger.query(KeyRange("signing-keys", "a", "z")))
@@ -281,7 +281,7 @@ def running(
     lags=None,
     quotas=None,
     seed=0,
-    longest_s=HOUR_S,
+    max_lifetime_s=HOUR_S,
     trusted=True,
 ):
     """Run it until there is a key group, which a distribution trusts."""
@@ -292,7 +292,7 @@ def running(
             now=virtual_time.now, random=random, lags=lags, quotas=quotas or Quotas()
         )
         with inprocess.connected(faults=faults, cloudfront=cloudfront, virtual_time=virtual_time):
-            _provide(longest_s)
+            _provide(max_lifetime_s)
             edge = Edge(cloudfront, origin=_shows, now=virtual_time.now)
             cloud = Cloud(
                 _rotation_context(rules, virtual_time, seed),
@@ -367,7 +367,7 @@ def _keys(seed):
     return generate
 
 
-def _provide(longest_s):
+def _provide(max_lifetime_s):
     client = inprocess.client
     client("dynamodb").create_table(
         TableName="ledger",
@@ -381,7 +381,7 @@ def _provide(longest_s):
         ],
     )
     client("secretsmanager").create_secret(Name="signing", SecretString=signing_secret.PLACEHOLDER)
-    client("ssm").put_parameter(Name="/grants", Type="String", Value=grants_of(longest_s))
+    client("ssm").put_parameter(Name="/grants", Type="String", Value=grants_of(max_lifetime_s))
 
 
 def distribute(cloud, *, enabled=True, host=HOST):

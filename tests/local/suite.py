@@ -140,13 +140,13 @@ def end_state(cloud):
     """Tell what a run has led to, without the ids that differ from run to run."""
     left = rows(cloud)
     invalidations = cloud.invalidations()
-    announced = {told["detail"]["id"]: told for told in cloud.announcements()}
+    announced = {event["detail"]["id"]: event for event in cloud.announcements()}
     return {
         "invalidated": [one.items for one in invalidations],
         "announced": [
-            (one.items, told["detail-type"])
+            (one.items, event["detail-type"])
             for one in invalidations
-            for announcement_id, told in announced.items()
+            for announcement_id, event in announced.items()
             if one.id in announcement_id
         ],
         "waiting": [json.dumps(row["pk"]) for row in left if "timer" in row],

@@ -179,7 +179,7 @@ class UnavailableError(CdnError):
 
 
 class NoKeyYetError(UnavailableError):
-    """The secret holds the placeholder that stands there until the first key is proven."""
+    """The secret holds the placeholder that stands there until the first key is verified."""
 
     def __init__(self) -> None:
         super().__init__("the signing key", "there is none yet")

@@ -1,4 +1,4 @@
-"""What each function is told by its environment; the only reader of `os.environ`.
+"""The settings of each function, from its environment; the only reader of `os.environ`.
 
 A field's upper-cased name is the variable's name, so that template and code grep together.
 """

@@ -62,8 +62,8 @@ def test_key_in_kms(sign):
         asked.append(json.loads(request.body))
         message = base64.b64decode(asked[-1]["Message"])
         signature = key.sign(message, ec.ECDSA(hashes.SHA256()))
-        told = {"KeyId": KMS_KEY, "Signature": base64.b64encode(signature).decode()}
-        return Response(status=200, body=json.dumps(told).encode())
+        response = {"KeyId": KMS_KEY, "Signature": base64.b64encode(signature).decode()}
+        return Response(status=200, body=json.dumps(response).encode())
 
     with Server(kms) as server:
         secret = json.dumps({"key_id": material.KEY_ID, "kms_key": KMS_KEY, "kind": "ECDSA-P256"})

@@ -109,9 +109,9 @@ class AnyOrder(RuleBasedStateMachine):
         end = suite.end_state(self.cloud)
         assert end["waiting"] == []
         assert end["changes left"] == 0
-        announced = [told["detail"]["id"] for told in self.cloud.announcements()]
+        announced = [event["detail"]["id"] for event in self.cloud.announcements()]
         for one in sent:
-            assert {told for told in announced if one.id in told} == {
+            assert {name for name in announced if one.id in name} == {
                 f"invalidation/{self.cloud.distribution_id}/{one.id}/completed"
             }
 

@@ -26,7 +26,7 @@ def sent(cloud):
 
 
 def kinds(cloud):
-    return [told["detail-type"] for told in cloud.announcements()]
+    return [event["detail-type"] for event in cloud.announcements()]
 
 
 class TestUpload:

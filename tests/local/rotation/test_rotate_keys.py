@@ -33,9 +33,9 @@ def ask(cloud, event):
     return outcome.answer
 
 
-def proceed(cloud, *, until, most=60):
+def proceed(cloud, *, until, max_ticks=60):
     """Let the schedule ring, jumping over what is waited for."""
-    for _ in range(most):
+    for _ in range(max_ticks):
         step = ask(cloud, {})["step"]
         if until(step):
             return
@@ -120,7 +120,7 @@ class TestKind:
         Another kind of key is just the next rotation: links of both kinds open meanwhile.
         """
         with rotating.running(seed=3) as cloud:
-            cloud.settle(most=60, until=lambda _: "standby" in cloud.states().values())
+            cloud.settle(max_ticks=60, until=lambda _: "standby" in cloud.states().values())
             old = cloud.sign()
 
             rules = cloud.context.rules
@@ -128,7 +128,9 @@ class TestKind:
                 cloud.context,
                 rules=replace(rules, kind="RSA-2048", hash_algorithm="SHA1"),
             )
-            cloud.settle(most=20, until=lambda _: cloud.versions()["AWSCURRENT"].kind == "RSA-2048")
+            cloud.settle(
+                max_ticks=20, until=lambda _: cloud.versions()["AWSCURRENT"].kind == "RSA-2048"
+            )
             new = cloud.sign()
 
             assert old.key_id != new.key_id
@@ -182,7 +184,7 @@ class TestRevoke:
         With the whole secret leaked, the standby goes as well.
         """
         with rotating.running(seed=4) as cloud:
-            cloud.settle(most=60, until=lambda _: "standby" in cloud.states().values())
+            cloud.settle(max_ticks=60, until=lambda _: "standby" in cloud.states().values())
             before = {version.key_id for version in cloud.versions().values()} - {""}
             signing = cloud.versions()["AWSCURRENT"].key_id
             assert revocation.revoke(
@@ -282,9 +284,9 @@ class TestAnnounced:
         group = cloud.key_group_id
         key_id = cloud.trust(key_pairs.public_pem(signed.private_key()), "somebody's")
 
-        told = [name for _ in range(3) for name in ask(cloud, {})["announced_ids"]]
+        announced_ids = [name for _ in range(3) for name in ask(cloud, {})["announced_ids"]]
 
-        assert told.count(f"signing-keys/unknown-key/{key_id}") == 1
+        assert announced_ids.count(f"signing-keys/unknown-key/{key_id}") == 1
         found = cloud.world.client("cloudfront").get_key_group(Id=group)
         assert key_id in found["KeyGroup"]["KeyGroupConfig"]["Items"]
 
@@ -293,7 +295,7 @@ class TestAnnounced:
         Whoever dies between announcing and noting it announces it again, under the same id.
         """
         with rotating.running() as cloud:
-            cloud.settle(most=60, until=lambda _: "signing" in cloud.states().values())
+            cloud.settle(max_ticks=60, until=lambda _: "signing" in cloud.states().values())
             announcer = rotating.announcer()
             died = Rule(does=Does.CRASH_BEFORE, operation="UpdateItem", times=None)
             cloud.faults.rules.append(died)
@@ -301,10 +303,10 @@ class TestAnnounced:
                 reconcile.announce(cloud.context, announcer, cloud.observe())
             cloud.faults.rules.clear()
 
-            told = reconcile.announce(cloud.context, announcer, cloud.observe())
+            announced_ids = reconcile.announce(cloud.context, announcer, cloud.observe())
             again = reconcile.announce(cloud.context, announcer, cloud.observe())
 
-            (activated,) = told
+            (activated,) = announced_ids
             assert activated.startswith("signing-key/stack-us-east-1-")
             assert again == []
 
@@ -319,7 +321,7 @@ class TestAnnounced:
             made = cloud.call("CreatePublicKey", PublicKeyConfig=config)["PublicKey"]["Id"]
             own = cloud.members()
 
-            told = []
+            announced_ids = []
             for members in ([*own, made], own, [*own, made]):
                 found = cloud.call("GetKeyGroup", Id=cloud.group_id)
                 wanted = found["KeyGroup"]["KeyGroupConfig"] | {"Items": members}
@@ -329,9 +331,9 @@ class TestAnnounced:
                     IfMatch=found["ETag"],
                     KeyGroupConfig=wanted,
                 )
-                told += reconcile.announce(cloud.context, announcer, cloud.observe())
+                announced_ids += reconcile.announce(cloud.context, announcer, cloud.observe())
 
-            assert told == [f"signing-keys/unknown-key/{made}"] * 2
+            assert announced_ids == [f"signing-keys/unknown-key/{made}"] * 2
 
 
 class TestGroup:
@@ -429,7 +431,7 @@ class TestCanary:
         with rotating.running(canary=True) as cloud:
             cloud.context = replace(cloud.context, fetch=lambda url: 503 if "?" in url else 403)
             with pytest.raises(AssertionError, match="VerifyKey"):
-                cloud.settle(most=12, until=lambda _: False)
+                cloud.settle(max_ticks=12, until=lambda _: False)
 
             (record,) = cloud.observe().records.values()
             assert record.verified_at_ms is None
@@ -445,7 +447,7 @@ class TestCanary:
         with rotating.running(canary=True) as cloud:
             cloud.context = replace(cloud.context, fetch=lambda _url: 200)
             with pytest.raises(AssertionError, match="VerifyKey"):
-                cloud.settle(most=12, until=lambda _: False)
+                cloud.settle(max_ticks=12, until=lambda _: False)
 
             (record,) = cloud.observe().records.values()
             assert "without a signature" in record.verification_error
@@ -457,7 +459,7 @@ class TestCanary:
         with rotating.running() as cloud:
             rotating.distribute(cloud, enabled=False, host="off.example.com")
 
-            assert cloud.settle(most=30, until=lambda _: cloud.sign() is not None)
+            assert cloud.settle(max_ticks=30, until=lambda _: cloud.sign() is not None)
 
 
 class TestSecrecy:

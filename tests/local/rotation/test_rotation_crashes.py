@@ -33,7 +33,9 @@ def live(*rules, at=None, runs=1, each=None):
         cloud.faults.at = at
         cloud.faults.meanwhile = lambda: [cloud.tick() for _ in range(runs)]
         cloud.settle(
-            most=2_000 if each else 80, until=lambda _: over(cloud), before=each and each(cloud)
+            max_ticks=2_000 if each else 80,
+            until=lambda _: over(cloud),
+            before=each and each(cloud),
         )
         return ended(cloud), cloud.made, cloud.faults.at is None
 

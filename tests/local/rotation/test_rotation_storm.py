@@ -32,7 +32,7 @@ from tests.local import rotating
 from tests.local.rotating import CALLER, DAY_S, HOUR_S
 
 # After the faults, so many runs lead to where one key signs and a verified one stands by.
-MOST_TICKS = 60
+MAX_TICKS = 60
 # Short lives, so that a storm meets many: the period is no rule that protects anybody.
 RULES = replace(rotating.RULES, period_s=2 * DAY_S, hold_s=HOUR_S)
 PICK = st.integers(0, 7)
@@ -54,16 +54,16 @@ class Storm(RuleBasedStateMachine):
         seed=st.integers(0, 999),
         canary=st.booleans(),
         lag_s=st.sampled_from([1, 30, 1_800]),
-        longest_s=st.sampled_from([60, HOUR_S, DAY_S]),
+        max_lifetime_s=st.sampled_from([60, HOUR_S, DAY_S]),
         ready=st.booleans(),
     )
-    def begin(self, seed, canary, lag_s, longest_s, ready):
+    def begin(self, seed, canary, lag_s, max_lifetime_s, ready):
         self.context = rotating.running(
             rules=RULES,
             canary=canary,
             seed=seed,
             lags=Lags(key_group_s=lag_s),
-            longest_s=longest_s,
+            max_lifetime_s=max_lifetime_s,
         )
         self.cloud = self.context.__enter__()
         self.cloud.container()
@@ -71,7 +71,7 @@ class Storm(RuleBasedStateMachine):
         self.foreign: list[str] = []
         self.hasty: set[str] = set()
         if ready:
-            self.cloud.settle(most=MOST_TICKS, until=lambda _: self.at_rest())
+            self.cloud.settle(max_ticks=MAX_TICKS, until=lambda _: self.at_rest())
 
     def teardown(self):
         if not hasattr(self, "context"):
@@ -194,12 +194,12 @@ class Storm(RuleBasedStateMachine):
     def wait(self, seconds):
         self.cloud.virtual_time.advance(seconds)
 
-    @rule(longest_s=st.sampled_from([60, HOUR_S, DAY_S]))
-    def grant(self, longest_s):
+    @rule(max_lifetime_s=st.sampled_from([60, HOUR_S, DAY_S]))
+    def grant(self, max_lifetime_s):
         self.cloud.client("ssm").put_parameter(
             Name="/grants",
             Type="String",
-            Value=rotating.grants_of(longest_s),
+            Value=rotating.grants_of(max_lifetime_s),
             Overwrite=True,
         )
 
@@ -328,7 +328,7 @@ class Storm(RuleBasedStateMachine):
         cloud = self.cloud
         cloud.faults.rules.clear()
         cloud.unreadable = False
-        for _ in range(MOST_TICKS):
+        for _ in range(MAX_TICKS):
             tick = self.run()
             self.links_open()
             if tick and isinstance(tick.step, Wait):
@@ -347,7 +347,7 @@ class Storm(RuleBasedStateMachine):
 
     def live_on(self, label):
         """From there, the key that signs comes to its end like any other, and breaks no link."""
-        for _ in range(MOST_TICKS):
+        for _ in range(MAX_TICKS):
             tick = self.run()
             self.sign(0)
             self.sign(1)

@@ -31,7 +31,7 @@ class ObjectListing:
 
     def keys(self, prefix: str) -> list[str] | None:
         """
-        Return all keys that start with *prefix*, sorted, or None when that cannot be told.
+        Return all keys that start with *prefix*, sorted, or None when they cannot be listed.
 
         None also stands for a bucket that may not be listed: not folding costs less than not
         invalidating.

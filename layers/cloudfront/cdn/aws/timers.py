@@ -85,7 +85,7 @@ def run(
     Args:
         steps: Yields a result for each thing that it has done, by the row's id; the last one says
             when the row is due again.
-        report: Is told each result at once, so that what was done is logged whatever follows.
+        report: Takes each result at once, so that what was done is logged whatever follows.
 
     An error of AWS, of the network or in a message is reported, its row comes back later, and its
     neighbours go on. A fault of the code itself is raised: the whole batch then comes again.

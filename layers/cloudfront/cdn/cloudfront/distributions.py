@@ -45,7 +45,7 @@ def survey(client: CloudFrontClient, *, access_points: Mapping[str, str]) -> Sur
         pages = client.get_paginator("list_distributions").paginate()
         summaries = [one for page in pages for one in page["DistributionList"].get("Items", ())]
         return Survey(
-            # An ETag that is not told matches none: the configuration is then read each time.
+            # An ETag that the list lacks matches none: the configuration is then read each time.
             etags={
                 one["Id"]: one.get("ETag", "")
                 for one in summaries

@@ -42,7 +42,7 @@ def bucket_of(
     domain_name: str, access_points: Mapping[str, str] = MappingProxyType({})
 ) -> str | None:
     """
-    Return the bucket that an origin's *domain_name* stands for, or None when that cannot be told.
+    Return the bucket that an origin's *domain_name* stands for, or None when its name does not say.
 
     Args:
         access_points: Buckets by the aliases of their access points, or by whole host names.

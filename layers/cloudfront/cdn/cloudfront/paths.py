@@ -2,7 +2,7 @@
 
 from urllib.parse import quote
 
-LONGEST_PATH = 4_000
+MAX_PATH_CHARS = 4_000
 """Characters of one invalidation path, by CloudFront's developer guide."""
 
 # CloudFront wants what RFC 1738 calls unsafe encoded, and nothing else: any other character that
@@ -66,6 +66,6 @@ def why_not(path: str) -> str | None:
         return "no URL has a segment . or .."
     if "~" in path:
         return "CloudFront invalidates no path with ~"
-    if len(path) > LONGEST_PATH:
-        return f"the path is longer than {LONGEST_PATH} characters"
+    if len(path) > MAX_PATH_CHARS:
+        return f"the path is longer than {MAX_PATH_CHARS} characters"
     return None

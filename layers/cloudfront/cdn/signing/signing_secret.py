@@ -25,7 +25,7 @@ def signer(text: str, *, kms: Kms) -> Signer:
     Read the secret's text.
 
     Raises:
-        NoKeyYetError: It is the placeholder that stands there until the first key is proven.
+        NoKeyYetError: It is the placeholder that stands there until the first key is verified.
         KeyMaterialError: It is something else. The reason shows nothing of it.
 
     >>> signer(PLACEHOLDER, kms=lambda arn, kind: lambda message: b"")

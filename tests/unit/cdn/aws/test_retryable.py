@@ -1,4 +1,4 @@
-"""Error responses that are retryable are told from those that are not."""
+"""Retryable error responses are distinguished from all others."""
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError

@@ -49,7 +49,7 @@ class TestChanges:
         """
         EventBridge's raw keys and the notifications' form-encoded ones lead to the same change.
         """
-        read = [told for text in bodies(sample) for told in changes_of(text)]
+        read = [change for text in bodies(sample) for change in changes_of(text)]
 
         assert [("site", change) for change in changes] == read
 

@@ -90,29 +90,31 @@ def fingerprint(letter):
     return hashlib.sha256(letter.encode()).hexdigest()
 
 
-def record(letter, told):
+def record(letter, traits):
     def ago(trait):
-        since = told.get(trait)
+        since = traits.get(trait)
         return None if since is None else NOW_MS - (span_ms(since) if since is not True else 0)
 
     return Record(
         named(letter),
         key_id=f"K{letter}",
         generated_at_ms=NOW_MS - 100 * UNITS["d"],
-        added_at_ms=ago("in group") if told.get("in group") is not True else None,
-        verified_at_ms=NOW_MS - UNITS["d"] if "verified" in told else None,
+        added_at_ms=ago("in group") if traits.get("in group") is not True else None,
+        verified_at_ms=NOW_MS - UNITS["d"] if "verified" in traits else None,
         promoted_at_ms=ago("promoted"),
         replaced_at_ms=ago("replaced"),
-        max_lifetime_s=span_ms(told["max lifetime"]) // 1000 if "max lifetime" in told else 3_600,
+        max_lifetime_s=span_ms(traits["max lifetime"]) // 1000
+        if "max lifetime" in traits
+        else 3_600,
         removed_at_ms=ago("removed"),
-        revoked_at_ms=NOW_MS if {"revoked", "forced"} & told.keys() else None,
-        forced_at_ms=NOW_MS if "forced" in told else None,
+        revoked_at_ms=NOW_MS if {"revoked", "forced"} & traits.keys() else None,
+        forced_at_ms=NOW_MS if "forced" in traits else None,
     )
 
 
-def version(letter, told):
-    stages = {told.get("stage"), model.CURRENT if "current" in told else None} - {None}
-    if "signed again" in told:
+def version(letter, traits):
+    stages = {traits.get("stage"), model.CURRENT if "current" in traits else None} - {None}
+    if "signed again" in traits:
         stages.add(model.PREVIOUS)
     return Version(
         f"v{letter}",
@@ -120,7 +122,7 @@ def version(letter, told):
         "generated" if stages == {model.GENERATED} else "key",
         name=named(letter),
         key_id="" if stages == {model.GENERATED} else f"K{letter}",
-        kind="RSA-2048" if "rsa" in told else "ECDSA-P256",
+        kind="RSA-2048" if "rsa" in traits else "ECDSA-P256",
     )
 
 
@@ -129,25 +131,25 @@ def observed(text):
     keys, foreign = cast(text)
     public = [
         PublicKey(f"K{letter}", named(letter), fingerprint(letter))
-        if "foreign" not in told
+        if "foreign" not in traits
         else PublicKey(f"K{letter}", "somebody's", fingerprint(letter))
-        for letter, told in keys.items()
-        if {"created", "foreign"} & told.keys()
+        for letter, traits in keys.items()
+        if {"created", "foreign"} & traits.keys()
     ]
     public += [PublicKey(f"F{number}", f"f{number}", "") for number in range(foreign)]
-    versions = [version(letter, told) for letter, told in keys.items()]
+    versions = [version(letter, traits) for letter, traits in keys.items()]
     if not any(model.CURRENT in one.stages for one in versions):
         versions.append(Version("v0", frozenset({model.CURRENT}), "placeholder"))
-    members = [f"K{letter}" for letter, told in keys.items() if "in group" in told]
+    members = [f"K{letter}" for letter, traits in keys.items() if "in group" in traits]
     return Observed(
         name_prefix=NAME_PREFIX,
         group=None if text.startswith("no group") else KeyGroup("g", "E1", "group", tuple(members)),
         public_keys=tuple(public),
         versions=tuple(one for one in versions if one.stages),
         records={
-            named(letter): record(letter, told)
-            for letter, told in keys.items()
-            if "foreign" not in told
+            named(letter): record(letter, traits)
+            for letter, traits in keys.items()
+            if "foreign" not in traits
         },
         max_lifetimes=((NOW_MS - 90 * UNITS["d"], 3_600),),
     )
@@ -165,8 +167,8 @@ def spelled(step):
         unit = next(unit for unit in "dhms" if left_ms >= UNITS[unit])
         return f"wait {-(-left_ms // UNITS[unit])} {unit}"
     words = re.sub(r"(?<!^)(?=[A-Z])", " ", type(step).__name__).lower()
-    told = dataclasses.asdict(step)
-    whom = letters.get(told.get("name", told.get("version_id", "")), "")
+    traits = dataclasses.asdict(step)
+    whom = letters.get(traits.get("name", traits.get("version_id", "")), "")
     return " ".join(filter(None, [words, whom]))
 
 
@@ -197,7 +199,7 @@ class TestTable:
 LETTERS = st.sampled_from("abcdex")
 MOMENTS = st.none() | st.integers(NOW_MS - 100 * UNITS["d"], NOW_MS + UNITS["h"])
 RECORDS = st.builds(
-    lambda letter, **told: Record(named(letter), key_id=f"K{letter}", **told),
+    lambda letter, **traits: Record(named(letter), key_id=f"K{letter}", **traits),
     LETTERS,
     kms_key=st.sampled_from(["", "arn"]),
     added_at_ms=MOMENTS,
@@ -237,8 +239,8 @@ GROUPS = st.builds(
     st.lists(LETTERS, unique=True, max_size=5),
 )
 OBSERVATIONS = st.builds(
-    lambda records, **told: Observed(
-        name_prefix=NAME_PREFIX, records={one.name: one for one in records}, **told
+    lambda records, **traits: Observed(
+        name_prefix=NAME_PREFIX, records={one.name: one for one in records}, **traits
     ),
     st.lists(RECORDS, max_size=6),
     group=st.none() | GROUPS,
