@@ -51,6 +51,8 @@ check: development-environment ## Lint, types, import rules, template
 	@$(DEVELOPMENT_PYTHON) -m mypy --no-error-summary
 	@echo 'check: import rules (lint-imports)'
 	@PYTHONPATH=.:layers/cloudfront $(DEVELOPMENT)/lint-imports --no-logo
+	@echo 'check: attributes of rows that stand in texts (pytest)'
+	@$(DEVELOPMENT_PYTHON) -m pytest -q tests/unit/cdn/aws/test_rows.py
 	@echo 'check: template (cfn-lint)'
 	@$(DEVELOPMENT)/cfn-lint template.yaml
 	@echo 'check: all well'
