@@ -98,3 +98,34 @@ class TestOfConfig:
         config = CONFIG | {"DefaultCacheBehavior": {"TargetOriginId": "site", kind: functions}}
 
         assert of_config(config).behaviors == (Behavior("*", ("site",), rewrites=rewrites),)
+
+
+class TestMatches:
+    @pytest.mark.parametrize(
+        ("pattern", "path", "matched"),
+        [
+            ("*", "/", True),
+            ("/a/*", "/a/b/c", True),
+            ("/a/*", "/b/a/c", False),
+            ("a/*", "/a/b", True),
+            ("/a?", "/ab", True),
+            ("/a?", "/a", False),
+            ("/a.css", "/aXcss", False),
+            ("/A/*", "/a/b", False),
+            ("/a/*", "//a///b", True),
+        ],
+    )
+    def test_patterns(self, pattern, path, matched):
+        """
+        A pattern is met as a whole, by case, with its leading slash implied and slashes as one.
+        """
+        assert behaviors.matches(pattern, path) == matched
+
+    def test_long_key(self):
+        """
+        A key of 1,024 bytes that nearly meets many wildcards is decided at once: nothing is tried
+        again. (By backtracking this took minutes.)
+        """
+        assert not behaviors.matches("/*/*/*/*.jpg", "/" + "a/" * 511 + "x")
+        assert not behaviors.matches("/*a*a*a*a*a*a*a*a*.jpg", "/" + "a" * 1_023)
+        assert behaviors.matches("/*/*/*/*.jpg", "/" + "a/" * 509 + "x.jpg")
