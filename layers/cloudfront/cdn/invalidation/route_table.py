@@ -40,8 +40,9 @@ def read(
     Raises:
         RetryLaterError: CloudFront must be asked, and is throttling.
     """
-    configs = {rows.distribution_of(row): row for row in ledger.query(rows.distribution_configs())}
+    # The list is written last and so read first: no configuration here is older than it says.
     listed = ledger.get(rows.distribution_list())
+    configs = {rows.distribution_of(row): row for row in ledger.query(rows.distribution_configs())}
     if (
         listed is None
         or listed["listed_at_ms"] <= since_ms

@@ -85,6 +85,50 @@ class TestRead:
 
         assert found.default_root_object == "start.html"
 
+    def test_refreshed_in_between(self, ledger, account, time_source):
+        """
+        Where somebody else refreshes the table between two reads, no old configuration is used.
+        """
+        one = account.distribute("one")
+
+        def read(table):
+            return route_table.read(
+                table, account.client, access_points={}, since_ms=since_ms, now=time_source
+            )
+
+        since_ms = time_source.now_ms()
+        read(ledger)
+        account.update(one, DefaultRootObject="start.html")
+
+        class Refreshed:
+            """The ledger, which another container refreshes after the first read."""
+
+            def __init__(self):
+                self.reads = 0
+
+            def __getattr__(self, name):
+                return getattr(ledger, name)
+
+            def get(self, key):
+                row = ledger.get(key)
+                self._refresh()
+                return row
+
+            def query(self, keys):
+                found = list(ledger.query(keys))
+                self._refresh()
+                return found
+
+            def _refresh(self):
+                self.reads += 1
+                if self.reads == 1:
+                    time_source.s += 60
+                    read(ledger)
+
+        (found,) = read(Refreshed())
+
+        assert found.default_root_object == "start.html"
+
     def test_gone(self, read, ledger, account, time_source):
         """
         What is switched off is forgotten.
