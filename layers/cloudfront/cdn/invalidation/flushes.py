@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from cdn.aws import retryable, rows, table
 from cdn.cloudfront import quota_reservations
-from cdn.errors import RetryLaterError
+from cdn.errors import RetriesExhaustedError, RetryLaterError
 from cdn.invalidation import batches, changes
 from cdn.telemetry import StepResult
 from cdn.watching import watches
@@ -216,7 +216,8 @@ def _record_error(
     ids = {"bucket": bucket, "code": retryable.code_of(error)}
     if flush.get("error_count", 0) + 1 >= retryable.MAX_ERRORS:
         _exhaust_retries(context, bucket, flush, ids["code"])
-        return StepResult("retries exhausted", str(error), ids)
+        exhausted = RetriesExhaustedError(f"the flush of bucket {bucket}", ids["code"])
+        return StepResult("retries exhausted", str(exhausted), ids)
     due = context.now_ms() + retryable.ERROR_BACKOFF_MS
     context.ledger.update_if(
         table.equal("lock", flush["lock"]),
