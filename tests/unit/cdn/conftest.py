@@ -136,3 +136,34 @@ def private_keys():
 def strangers():
     """Another private key of each kind."""
     return {kind: key_pairs.generate(kind) for kind in get_args(key_pairs.Kind)}
+
+
+BEHAVIOR = {
+    "TargetOriginId": "site",
+    "ViewerProtocolPolicy": "allow-all",
+    "CachePolicyId": "658327ea-f89d-4fab-a63d-7e88639e58f6",
+}
+
+
+@pytest.fixture
+def private_folder(account, private_keys):
+    """A distribution with one private folder, for two hosts."""
+    pem = key_pairs.public_pem(private_keys["ECDSA-P256"])
+    ids = [
+        account.core.call(
+            "CreatePublicKey",
+            {"PublicKeyConfig": {"CallerReference": n, "Name": n, "EncodedKey": pem}},
+        )["PublicKey"]["Id"]
+        for n in ("one", "other")
+    ]
+    group = account.core.call(
+        "CreateKeyGroup", {"KeyGroupConfig": {"Name": "viewers", "Items": ids[:1]}}
+    )["KeyGroup"]["Id"]
+    trusted = {"TrustedKeyGroups": {"Enabled": True, "Quantity": 1, "Items": [group]}}
+    private = BEHAVIOR | trusted | {"PathPattern": "private/*"}
+    made = account.distribute(
+        "one",
+        Aliases={"Quantity": 2, "Items": ["media.example.com", "*.example.org"]},
+        CacheBehaviors={"Quantity": 1, "Items": [private]},
+    )
+    return made, group, ids, pem

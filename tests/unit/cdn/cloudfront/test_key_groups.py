@@ -4,37 +4,6 @@ import pytest
 
 from cdn.cloudfront import key_groups
 from cdn.errors import RetryLaterError
-from cdn.signing import key_pairs
-
-BEHAVIOR = {
-    "TargetOriginId": "site",
-    "ViewerProtocolPolicy": "allow-all",
-    "CachePolicyId": "658327ea-f89d-4fab-a63d-7e88639e58f6",
-}
-
-
-@pytest.fixture
-def guarded(account, private_keys):
-    """A distribution that guards one folder, for two hosts."""
-    pem = key_pairs.public_pem(private_keys["ECDSA-P256"])
-    ids = [
-        account.core.call(
-            "CreatePublicKey",
-            {"PublicKeyConfig": {"CallerReference": n, "Name": n, "EncodedKey": pem}},
-        )["PublicKey"]["Id"]
-        for n in ("one", "other")
-    ]
-    group = account.core.call(
-        "CreateKeyGroup", {"KeyGroupConfig": {"Name": "viewers", "Items": ids[:1]}}
-    )["KeyGroup"]["Id"]
-    trusted = {"TrustedKeyGroups": {"Enabled": True, "Quantity": 1, "Items": [group]}}
-    private = BEHAVIOR | trusted | {"PathPattern": "private/*"}
-    made = account.distribute(
-        "one",
-        Aliases={"Quantity": 2, "Items": ["media.example.com", "*.example.org"]},
-        CacheBehaviors={"Quantity": 1, "Items": [private]},
-    )
-    return made, group, ids, pem
 
 
 def seen(account, group_id):
@@ -44,11 +13,11 @@ def seen(account, group_id):
 
 
 class TestGroups:
-    def test_replace(self, account, guarded):
+    def test_replace(self, account, private_folder):
         """
         A group is replaced as it was seen, and keeps its name and comment.
         """
-        _, group_id, ids, _ = guarded
+        _, group_id, ids, _ = private_folder
         group = seen(account, group_id)
 
         key_groups.replace(account.client, group, key_ids=ids)
@@ -56,22 +25,22 @@ class TestGroups:
         now = seen(account, group_id)
         assert (now.name, now.comment, now.key_ids) == (group.name, group.comment, tuple(ids))
 
-    def test_outrun(self, account, guarded):
+    def test_outrun(self, account, private_folder):
         """
         One that has changed since is not written over.
         """
-        _, group_id, ids, _ = guarded
+        _, group_id, ids, _ = private_folder
         group = seen(account, group_id)
         key_groups.replace(account.client, group, key_ids=ids)
 
         with pytest.raises(RetryLaterError, match="PreconditionFailed"):
             key_groups.replace(account.client, group, key_ids=[ids[1]])
 
-    def test_nothing_to_write(self, account, guarded):
+    def test_nothing_to_write(self, account, private_folder):
         """
         What is true already is not written.
         """
-        group_id = guarded[1]
+        group_id = private_folder[1]
         group = seen(account, group_id)
         account.heard()
 
@@ -79,17 +48,17 @@ class TestGroups:
 
         assert account.heard() == []
 
-    def test_gone(self, account, guarded):
+    def test_gone(self, account, private_folder):
         """
         A group that does not exist is none, and not an error.
         """
         assert key_groups.read(account.client, "gone") is None
 
-    def test_create_once(self, account, guarded):
+    def test_create_once(self, account, private_folder):
         """
         A group of a name is made once.
         """
-        _, _, ids, _ = guarded
+        _, _, ids, _ = private_folder
         made = {
             key_groups.create(account.client, name="one", key_ids=ids[:1], comment="")
             for _ in range(2)
@@ -98,11 +67,11 @@ class TestGroups:
         assert len(made) == 1
         assert {group.name for group in key_groups.list_all(account.client)} == {"viewers", "one"}
 
-    def test_in_use(self, account, guarded):
+    def test_in_use(self, account, private_folder):
         """
         A group that a distribution trusts is not deleted.
         """
-        _, group_id, _, _ = guarded
+        _, group_id, _, _ = private_folder
 
         with pytest.raises(RetryLaterError, match="ResourceInUse"):
             key_groups.delete(account.client, seen(account, group_id))

@@ -4,46 +4,15 @@ import pytest
 
 from cdn.diagnosis import access_rules
 from cdn.errors import NotServedError
-from cdn.signing import key_pairs
-
-BEHAVIOR = {
-    "TargetOriginId": "site",
-    "ViewerProtocolPolicy": "allow-all",
-    "CachePolicyId": "658327ea-f89d-4fab-a63d-7e88639e58f6",
-}
-
-
-@pytest.fixture
-def private(account, private_keys):
-    """A distribution with one private folder, for two hosts."""
-    pem = key_pairs.public_pem(private_keys["ECDSA-P256"])
-    ids = [
-        account.core.call(
-            "CreatePublicKey",
-            {"PublicKeyConfig": {"CallerReference": n, "Name": n, "EncodedKey": pem}},
-        )["PublicKey"]["Id"]
-        for n in ("one", "other")
-    ]
-    group = account.core.call(
-        "CreateKeyGroup", {"KeyGroupConfig": {"Name": "viewers", "Items": ids[:1]}}
-    )["KeyGroup"]["Id"]
-    trusted = {"TrustedKeyGroups": {"Enabled": True, "Quantity": 1, "Items": [group]}}
-    private = BEHAVIOR | trusted | {"PathPattern": "private/*"}
-    made = account.distribute(
-        "one",
-        Aliases={"Quantity": 2, "Items": ["media.example.com", "*.example.org"]},
-        CacheBehaviors={"Quantity": 1, "Items": [private]},
-    )
-    return made, group, ids, pem
 
 
 class TestRead:
     @pytest.mark.parametrize("host", ["media.example.com", "MEDIA.example.com", "any.example.org"])
-    def test_private(self, account, private, host):
+    def test_private(self, account, private_folder, host):
         """
         The behavior's key groups say which keys count; the others are known all the same.
         """
-        made, group, ids, pem = private
+        made, group, ids, pem = private_folder
 
         rules = access_rules.read(account.client, f"https://{host}/private/a.jpg?x=1")
 
@@ -53,7 +22,7 @@ class TestRead:
             ids, pem.strip()
         )
 
-    def test_open(self, account, private):
+    def test_open(self, account, private_folder):
         """
         Beside the private folder nothing is asked for.
         """
@@ -61,7 +30,7 @@ class TestRead:
 
         assert (rules.pattern, rules.key_group_ids, rules.key_ids) == ("*", (), ())
 
-    def test_nearest_alias(self, account, private):
+    def test_nearest_alias(self, account, private_folder):
         """
         An alias to the letter beats a wildcard.
         """
@@ -72,7 +41,7 @@ class TestRead:
         assert rules.distribution_id == made
 
     @pytest.mark.parametrize("host", ["example.org", "a.b.example.org", "another.example"])
-    def test_nobody(self, account, private, host):
+    def test_nobody(self, account, private_folder, host):
         """
         A host that no distribution has is told as that.
         """
