@@ -201,12 +201,18 @@ class Queues:
             random.shuffle(self._queue(url)._messages)
 
     def duplicate(self, url: str, *, message_id: str, after_s: float) -> None:
-        """Leave a copy of a message that its deletion misses, as SQS's servers do now and then."""
+        """
+        Leave a copy of a message that its deletion misses, as SQS's servers do now and then.
+
+        A copy has no copies: they would breed until their receive count dead-letters them, which
+        says nothing of who consumes them.
+        """
         with self._lock:
             queue = self._queue(url)
             for message in queue._messages:
-                if message.id == message_id:
+                if message.id == message_id and not message.__dict__.get("is_copy"):
                     twin = copy(message)
+                    twin.__dict__["is_copy"] = True
                     twin.receipt_handle = generate_receipt_handle()
                     twin._old_receipt_handles = []
                     twin.visible_at = 0.0

@@ -333,6 +333,14 @@ class TestDelivery:
         assert len(bodies) > 30
         assert set(bodies) == {str(number) for number in range(30)}
 
+    def test_duplicates_end(self, runner):
+        """
+        However often messages come again, whoever deals with each is done in the end.
+        """
+        bodies = self.received(runner, Delivery(random=random.Random(1), duplicate=1))
+
+        assert sorted(bodies, key=int) == [str(number) for number in range(30) for _ in range(2)]
+
     def test_late(self, runner):
         """
         Some messages come later, each once.
