@@ -6,7 +6,6 @@ CdnError                           superclass of all, never raised directly
 ├── UrlPatternError                a URL that is signed for nobody, whatever the grants say
 ├── MessageError                   a message that nobody here can read; dead-letter it
 ├── RetryLaterError                AWS is throttling, or there was a conflict; retry when it is due
-├── RetriesExhaustedError          retried often enough; let a person decide when to retry
 ├── TargetGoneError                what we act on was deleted; stop
 ├── NotServedError                 no distribution of this account answers for that host
 ├── KeyGroupError                  a key group cannot be made, used or deleted as asked; ask anew
@@ -89,15 +88,6 @@ class RetryLaterError(CdnError):
         self.code = code
         self.due_at_ms = due_at_ms
         self.progressed = progressed
-
-
-class RetriesExhaustedError(CdnError):
-    """A step met one unexpected error (*code*) after another; what it was to do is still undone."""
-
-    def __init__(self, what: str, code: str) -> None:
-        super().__init__(f"{what} failed again and again, the last time with {code}")
-        self.what = what
-        self.code = code
 
 
 class TargetGoneError(CdnError):

@@ -23,6 +23,7 @@ Outcome = Literal[
     "flush locked",
     "flush finished",
     "flush continues",
+    "flush retried later",
     "changes already planned",
     "plan committed",
     "plan discarded",
@@ -112,7 +113,14 @@ _PLAIN = Meaning()
 
 # Of these, when a step is due again is when it is retried.
 _RETRIED: frozenset[Outcome] = frozenset(
-    {"throttled", "quota exhausted", "step failed", "batch retried later", "rotation step failed"}
+    {
+        "throttled",
+        "quota exhausted",
+        "step failed",
+        "batch retried later",
+        "flush retried later",
+        "rotation step failed",
+    }
 )
 
 

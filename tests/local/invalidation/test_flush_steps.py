@@ -171,13 +171,17 @@ class TestSaid:
         """
         refused(cloud, "CreateInvalidation", code="InvalidArgument")
         change(cloud, "a.css")
-        outcomes = []
+        outcomes, counted = [], []
         for _ in range(retryable.MAX_ERRORS):
-            outcomes += [result.outcome for result in flush(cloud)]
+            results = flush(cloud)
+            outcomes += [result.outcome for result in results]
+            counted += [result.meaning.metric for result in results if result.meaning.metric]
             cloud.world.virtual_time.advance(150)
 
         assert outcomes.count("batch retried later") == retryable.MAX_ERRORS - 1
+        assert outcomes.count("flush retried later") == retryable.MAX_ERRORS - 1
         assert outcomes[-2:] == ["batch failed", "flush finished"]
+        assert counted == ["StepsFailed"] * retryable.MAX_ERRORS
 
     def test_retries_exhausted(self, cloud):
         """
@@ -194,6 +198,7 @@ class TestSaid:
         assert {result.outcome for result in failed} == {"step failed"}
         assert {result.ids["code"] for result in failed} == {"AccessDenied"}
         assert (exhausted.outcome, exhausted.due_at_ms) == ("retries exhausted", None)
+        assert "bucket site met 5 errors in a row, the last one AccessDenied" in exhausted.reason
 
 
 class TestLock:

@@ -1,6 +1,7 @@
 """The tree of errors that is drawn is the tree that there is."""
 
 import re
+from pathlib import Path
 
 from cdn import errors
 
@@ -32,3 +33,19 @@ class TestTree:
         Every error stands in the drawing, below its superclass, and no other does.
         """
         assert drawn() == subclasses(errors.CdnError)
+
+    def test_raised(self):
+        """
+        Every error that has no others below it is raised somewhere.
+        """
+        root = Path(errors.__file__).parent
+        raised = set(
+            re.findall(r"raise (?:errors\.)?(\w+Error)", "".join(map(_text, root.rglob("*.py"))))
+        )
+        tree = subclasses(errors.CdnError)
+
+        assert {*tree} - {*tree.values()} <= raised
+
+
+def _text(path):
+    return path.read_text()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cdn.aws import retryable
-from cdn.errors import CdnError, MessageError, RetriesExhaustedError, RetryLaterError
+from cdn.errors import CdnError, MessageError, RetryLaterError
 from cdn.telemetry import StepResult
 
 if TYPE_CHECKING:
@@ -120,8 +120,6 @@ def failed(error: CdnError | ClientError | BotoCoreError, *, now_ms: int) -> Ste
     """
     due_at_ms = now_ms + retryable.ERROR_BACKOFF_MS
     match error:
-        case RetriesExhaustedError():
-            return StepResult("retries exhausted", str(error), {"code": error.code})
         case RetryLaterError():
             ids = {"operation": error.operation, "code": error.code}
             return StepResult("throttled", str(error), ids, error.due_at_ms or due_at_ms)

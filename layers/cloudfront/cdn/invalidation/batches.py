@@ -43,6 +43,9 @@ _SKEW_MS = 60_000
 
 _MAX_REASONS = 1_000
 
+BATCHES_LEFT = "BatchesLeft"
+"""The code of a RetryLaterError that says that batches met errors, each of which was reported."""
+
 
 @dataclass(frozen=True, slots=True)
 class FlushContext:
@@ -245,7 +248,7 @@ def _send_all(
         failed_count += result.outcome == "batch retried later"
     if failed_count:
         raise RetryLaterError(
-            quota_reservations.OPERATION, "Unexpected", progressed=len(batches) > failed_count
+            quota_reservations.OPERATION, BATCHES_LEFT, progressed=len(batches) > failed_count
         )
 
 

@@ -14,16 +14,17 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from cdn.aws import retryable, rows, table
 from cdn.cloudfront import quota_reservations
-from cdn.errors import RetriesExhaustedError, RetryLaterError
+from cdn.errors import RetryLaterError
 from cdn.invalidation import batches, changes
 from cdn.telemetry import StepResult
 from cdn.watching import watches
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Generator, Iterator, Mapping
 
     from cdn.aws.rows import ChangesRow, FlushRow
     from cdn.invalidation.batches import FlushContext
+    from cdn.telemetry import Outcome
 
 # Longer than the function may run, shorter than its timers' visibility timeout.
 LOCK_MS = 75_000
@@ -34,6 +35,12 @@ _MAX_CHANGES = 20_000
 
 _LOCK = ("lock", "lock_expires_at_ms")
 _RETRIES = ("retry_count", "retry_at_ms", "error_count")
+
+# What is not AWS's throttling.
+_BACK_OFF_OUTCOMES: Mapping[str, Outcome] = {
+    quota_reservations.QUOTA_EXHAUSTED: "quota exhausted",
+    batches.BATCHES_LEFT: "flush retried later",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,9 +207,8 @@ def _back_off(
         put={"retry_count": retry_count, "retry_at_ms": retry_at_ms, "due_at_ms": retry_at_ms},
         remove=(*_LOCK, "error_count"),
     )
-    own = error.code == quota_reservations.QUOTA_EXHAUSTED
     return StepResult(
-        "quota exhausted" if own else "throttled",
+        _BACK_OFF_OUTCOMES.get(error.code, "throttled"),
         str(error),
         {"bucket": bucket, "operation": error.operation, "code": error.code},
         retry_at_ms,
@@ -216,8 +222,11 @@ def _record_error(
     ids = {"bucket": bucket, "code": retryable.code_of(error)}
     if flush.get("error_count", 0) + 1 >= retryable.MAX_ERRORS:
         _exhaust_retries(context, bucket, flush, ids["code"])
-        exhausted = RetriesExhaustedError(f"the flush of bucket {bucket}", ids["code"])
-        return StepResult("retries exhausted", str(exhausted), ids)
+        reason = (
+            f"the flush of bucket {bucket} met {retryable.MAX_ERRORS} errors in a row, "
+            f"the last one {ids['code']}"
+        )
+        return StepResult("retries exhausted", reason, ids)
     due = context.now_ms() + retryable.ERROR_BACKOFF_MS
     context.ledger.update_if(
         table.equal("lock", flush["lock"]),

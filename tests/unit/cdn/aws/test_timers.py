@@ -9,7 +9,7 @@ from botocore.stub import Stubber
 
 from cdn.aws import timers
 from cdn.aws.timers import TimerQueue, TimerRun
-from cdn.errors import RetriesExhaustedError, RetryLaterError
+from cdn.errors import RetryLaterError
 from cdn.telemetry import StepResult
 
 NOW_S = 1_000.0
@@ -107,7 +107,7 @@ class TestRun:
         """
 
         def steps(_):
-            raise RetriesExhaustedError("the flush of bucket a", "AccessDenied")
+            return [StepResult("retries exhausted", "five errors in a row")]
 
         (exhausted,) = run([timer("a")], steps)
 
