@@ -57,9 +57,13 @@ check: development-environment ## Lint, types, import rules, template
 	@$(DEVELOPMENT)/cfn-lint template.yaml
 	@echo 'check: all well'
 
+profiles := short full
+profile = $(or $(filter $(profiles),$(or $(PROFILE),short)),$(error PROFILE is one of: $(profiles)))
+
 # What is measured is measured alone.
-prove: functions-environment development-environment ## Run the long tests
-	@FUNCTIONS_PYTHON=$(FUNCTIONS_PYTHON) $(DEVELOPMENT_PYTHON) -m pytest -q -m prove \
+prove: functions-environment development-environment ## Run the long tests (PROFILE=full: the longest, too)
+	@FUNCTIONS_PYTHON=$(FUNCTIONS_PYTHON) $(DEVELOPMENT_PYTHON) -m pytest -q \
+		-m "prove$(if $(filter full,$(profile)), or full)" \
 		--numprocesses auto --dist worksteal --ignore=tests/benchmarks $(ARGS)
 	@$(DEVELOPMENT_PYTHON) -m pytest -q -m prove tests/benchmarks
 

@@ -1,4 +1,4 @@
-"""What `make test` runs for which arguments."""
+"""What `make test` and `make prove` run for which arguments."""
 
 import shutil
 import subprocess
@@ -12,7 +12,20 @@ FILE = "tests/unit/test_makefile.py"
 MAKE = shutil.which("make") or ""
 
 
-@pytest.mark.skipif(not MAKE, reason="there is no make here")
+pytestmark = pytest.mark.skipif(not MAKE, reason="there is no make here")
+
+
+def dry_run(*arguments):
+    """Return what make would do."""
+    return subprocess.run(
+        [MAKE, "--dry-run", *arguments, f"PYTHON={sys.executable}"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
 @pytest.mark.parametrize(
     ("arguments", "parallel"),
     [
@@ -30,13 +43,35 @@ def test_workers(arguments, parallel):
     """
     For one file no worker processes are started.
     """
-    done = subprocess.run(
-        [MAKE, "--dry-run", "test", f"ARGS={arguments}", f"PYTHON={sys.executable}"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    done = dry_run("test", f"ARGS={arguments}")
 
     assert "-m pytest" in done.stdout
     assert ("--numprocesses" in done.stdout) == parallel
+
+
+@pytest.mark.parametrize(
+    ("arguments", "marker"),
+    [
+        ([], '-m "prove"'),
+        (["PROFILE=short"], '-m "prove"'),
+        (["PROFILE=full"], '-m "prove or full"'),
+    ],
+)
+def test_profiles(arguments, marker):
+    """
+    The full profile has the longest tests besides.
+    """
+    done = dry_run("prove", *arguments)
+
+    assert done.returncode == 0
+    assert marker in done.stdout
+
+
+def test_unknown_profile():
+    """
+    A profile that there is not is refused, with those that there are.
+    """
+    done = dry_run("prove", "PROFILE=ful")
+
+    assert done.returncode != 0
+    assert "PROFILE is one of: short full" in done.stderr

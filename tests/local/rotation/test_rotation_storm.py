@@ -400,7 +400,7 @@ def test_storm():
     storm(examples=10, steps=100)
 
 
-@pytest.mark.prove
+@pytest.mark.full
 def test_long_storm():
     """
     So it is with ten thousand.
