@@ -3,21 +3,21 @@
 CloudFormation calls it, too: for the stack's key group.
 """
 
-import json
 import sys
 import time
 from dataclasses import asdict
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from cdn import clients, settings
 from cdn.access import cached, grants
+from cdn.aws import custom_resources
 from cdn.aws.announcements import Announcer
 from cdn.aws.table import Table
 from cdn.cloudfront import probe
-from cdn.errors import CdnError, RetryLaterError, SettingError
+from cdn.errors import CdnError, SettingError
 from cdn.rotation import key_group_resource, reconcile, reports, revocation
 from cdn.rotation.context import RotationContext
 from cdn.rotation.model import RotationRules
@@ -33,7 +33,6 @@ SIGNER_TIMEOUT_S = 30
 """No request that signs runs longer than this."""
 
 _DAY_S, _HOUR_S = 86_400, 3_600
-_FIRST_ERROR = 400
 _KINDS: dict[str, Kind] = {kind: kind for kind in get_args(Kind)}
 _HASHES: dict[str, HashAlgorithm] = {name: name for name in get_args(HashAlgorithm)}
 
@@ -97,36 +96,24 @@ def _revoke(
 
 
 def _for_cloudformation(rotation: RotationContext, event: dict[str, Any]) -> dict[str, Any]:
-    """
-    Answer CloudFormation, whatever happens: it would wait for an hour.
-
-    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref-responses.html
-    """
-    physical_id = event.get("PhysicalResourceId", f"no-group-for-{event['LogicalResourceId']}")
+    """Answer CloudFormation, whatever happens."""
+    physical_id = custom_resources.physical_id(event)
+    status: Literal["SUCCESS", "FAILED"] = "FAILED"
     try:
         physical_id, reason = _key_group(rotation, event, physical_id)
         status = "SUCCESS"
     except CdnError as exc:
-        status, reason = "FAILED", str(exc)
+        reason = str(exc)
     # The text of any other error may have anything in it; the log has it.
     except Exception as exc:
         logger.exception("custom resource request failed", request=event["RequestType"])
-        status, reason = "FAILED", f"{type(exc).__name__}; see the log of the function rotate_keys"
+        reason = f"{type(exc).__name__}; see the log of the function rotate_keys"
     logger.info(
         "custom resource answered", request=event["RequestType"], status=status, reason=reason
     )
-    response = {
-        "Status": status,
-        "Reason": reason,
-        "PhysicalResourceId": physical_id,
-        **{name: event[name] for name in ("StackId", "RequestId", "LogicalResourceId")},
-        "Data": {"Id": physical_id},
-    }
-    # The URL is signed for no type of content.
-    body, headers = json.dumps(response).encode(), {"content-type": ""}
-    if not 0 < probe.put(event["ResponseURL"], body, headers=headers) < _FIRST_ERROR:
-        # Lambda calls again.
-        raise RetryLaterError("PUT", "ResponseURL")
+    custom_resources.respond(
+        event, status=status, reason=reason, physical_id=physical_id, put=probe.put
+    )
     return {"status": status, "reason": reason}
 
 
