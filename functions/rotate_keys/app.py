@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from cdn import clients, settings
+from cdn import clients, metrics, settings
 from cdn.access import cached, grants
 from cdn.aws import custom_resources
 from cdn.aws.announcements import Announcer
@@ -25,7 +25,7 @@ from cdn.rotation.secret_versions import Secret
 from cdn.settings import RotateKeysSettings
 from cdn.signing import key_pairs
 from cdn.signing.key_pairs import HashAlgorithm, Kind
-from cdn.telemetry import StepResult, Telemetry, metrics_line
+from cdn.telemetry import StepResult, Telemetry
 
 logger = Logger()
 
@@ -60,8 +60,8 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
 def _tick(rotation: RotationContext, announcer: Announcer, telemetry: Telemetry) -> dict[str, Any]:
     tick = reconcile.tick(rotation)
     telemetry.report(tick.result)
-    metrics = reconcile.metrics(tick, rules=rotation.rules)
-    telemetry.write(metrics_line(telemetry.namespace, tick.at_ms, metrics) + "\n")
+    values = reconcile.metric_values(tick, rules=rotation.rules)
+    telemetry.write(metrics.line(telemetry.namespace, tick.at_ms, values) + "\n")
     announced_ids = reconcile.announce(rotation, announcer, tick.observed)
     return {
         "outcome": tick.result.outcome,

@@ -11,7 +11,7 @@ from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 from samtranslator.yaml_helper import yaml_parse
 
-from cdn import settings, telemetry
+from cdn import metrics, settings
 from cdn.signing import signing_secret
 from cdn.telemetry import StepResult
 from functions.rotate_keys import app as rotate_keys
@@ -585,13 +585,13 @@ class TestWarnings:
         alarm = RESOURCES["StepsFailedAlarm"]["Properties"]
         functions = [RESOURCES[name]["Properties"] for name in ("SendInvalidations", "PollWatches")]
 
-        assert alarm["MetricName"] == telemetry.STEPS_FAILED
+        assert alarm["MetricName"] == metrics.STEPS_FAILED
         assert alarm["Namespace"] == {"Ref": "AWS::StackName"}
         for function in functions:
             variables = function["Environment"]["Variables"]
             assert variables["METRICS_NAMESPACE"] == alarm["Namespace"]
         for outcome in ("step failed", "batch retried later", "batch failed", "retries exhausted"):
-            assert StepResult(outcome).meaning == ("warning", telemetry.STEPS_FAILED)
+            assert StepResult(outcome).meaning == ("warning", metrics.STEPS_FAILED)
         assert "First step:" in alarm["AlarmDescription"]["Fn::Sub"]
         assert alarm["AlarmActions"] == [{"Ref": "Announcements"}]
 
@@ -758,8 +758,8 @@ class TestRotation:
 
         assert alarm["MetricName"] == metric
         assert alarm["Namespace"] == variables["STACK"]
-        assert metric in telemetry.METRICS
-        assert f'"{metric}"' in (ROOT / "layers/cloudfront/cdn/telemetry.py").read_text()
+        assert metric in metrics.NAMES
+        assert f'"{metric}"' in (ROOT / "layers/cloudfront/cdn/metrics.py").read_text()
 
 
 class TestPermissions:

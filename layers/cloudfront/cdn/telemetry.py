@@ -1,4 +1,4 @@
-"""What steps say of themselves: outcomes, log lines, metrics and detail types, each in one table.
+"""What steps say of themselves: outcomes, log lines and detail types, each in one table.
 
 Whatever takes time is done in steps, and each step returns a `StepResult`. Its outcome is the log
 line's message. Nothing here knows AWS: handlers pass in what writes.
@@ -6,12 +6,12 @@ line's message. Nothing here knows AWS: handlers pass in what writes.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cache
 from typing import Any, Literal, NamedTuple, Protocol
+
+from cdn import metrics
 
 # ── Outcomes ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -65,46 +65,15 @@ class Meaning(NamedTuple):
     metric: str = ""
 
 
-STEPS_FAILED = "StepsFailed"
-STEPS_THROTTLED = "StepsThrottled"
-PATHS_INVALIDATED = "PathsInvalidated"
-
-ACCESS_GRANTED = "Granted"
-ACCESS_REFUSED = "Refused"
-
-ROTATION_STEPS_FAILED = "RotationStepsFailed"
-DRAINING_KEYS = "DrainingKeys"
-STANDBY_KEYS = "StandbyKeys"
-PUBLIC_KEYS = "PublicKeys"
-SIGNING_KEY_AGE = "SigningKeyAge"
-ROTATION_DUE_IN = "RotationDueIn"
-
-METRICS = frozenset(
-    {
-        STEPS_FAILED,
-        STEPS_THROTTLED,
-        PATHS_INVALIDATED,
-        ACCESS_GRANTED,
-        ACCESS_REFUSED,
-        ROTATION_STEPS_FAILED,
-        DRAINING_KEYS,
-        STANDBY_KEYS,
-        PUBLIC_KEYS,
-        SIGNING_KEY_AGE,
-        ROTATION_DUE_IN,
-    }
-)
-"""Every metric that the stack's functions write, in the namespace of the stack's name."""
-
 _MEANINGS: Mapping[Outcome, Meaning] = {
     "message dead-lettered": Meaning("warning"),
     "plan gone": Meaning("warning"),
-    "batch retried later": Meaning("warning", STEPS_FAILED),
-    "batch failed": Meaning("warning", STEPS_FAILED),
-    "throttled": Meaning(metric=STEPS_THROTTLED),
-    "quota exhausted": Meaning(metric=STEPS_THROTTLED),
-    "step failed": Meaning("warning", STEPS_FAILED),
-    "retries exhausted": Meaning("warning", STEPS_FAILED),
+    "batch retried later": Meaning("warning", metrics.STEPS_FAILED),
+    "batch failed": Meaning("warning", metrics.STEPS_FAILED),
+    "throttled": Meaning(metric=metrics.STEPS_THROTTLED),
+    "quota exhausted": Meaning(metric=metrics.STEPS_THROTTLED),
+    "step failed": Meaning("warning", metrics.STEPS_FAILED),
+    "retries exhausted": Meaning("warning", metrics.STEPS_FAILED),
     "rotation step failed": Meaning("warning"),
     "key revoked": Meaning("warning"),
     "revocation refused": Meaning("warning"),
@@ -203,40 +172,10 @@ class Telemetry:
         log(result.outcome, **log_fields(result))
         values = {meaning.metric: 1} if meaning.metric else {}
         if result.outcome == "invalidation created":
-            values[PATHS_INVALIDATED] = result.ids["paths"]
+            values[metrics.PATHS_INVALIDATED] = result.ids["paths"]
         if values:
-            self.write(metrics_line(self.namespace, int(self.now() * 1000), values) + "\n")
+            self.write(metrics.line(self.namespace, int(self.now() * 1000), values) + "\n")
 
-
-# ── Metrics ───────────────────────────────────────────────────────────────────────────────────────
-
-
-def metrics_line(namespace: str, at_ms: int, values: Mapping[str, int]) -> str:
-    """
-    Write *values* in CloudWatch's embedded metric format.
-
-    https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
-
-    >>> metrics_line("autopilot", 1_790_000_000_000, {"Granted": 1})[-14:]
-    '},"Granted":1}'
-    """
-    return _metrics_format(namespace, tuple(values)) % (at_ms, *values.values())
-
-
-@cache
-def _metrics_format(namespace: str, names: tuple[str, ...]) -> str:
-    """Return such a line with a `%d` for the time and for each value."""
-    described = {
-        "Namespace": namespace,
-        "Dimensions": [[]],
-        "Metrics": [{"Name": name, "Unit": "Count"} for name in names],
-    }
-    about = _json(described).replace("%", "%%")
-    values = ",".join(_json(name).replace("%", "%%") + ":%d" for name in names)
-    return f'{{"_aws":{{"Timestamp":%d,"CloudWatchMetrics":[{about}]}},{values}}}'
-
-
-_json = json.JSONEncoder(separators=(",", ":")).encode
 
 # ── Announcements ─────────────────────────────────────────────────────────────────────────────────
 

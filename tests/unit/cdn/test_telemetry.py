@@ -20,11 +20,6 @@ CODE = [
 AT_S = 1_790_000_000.0
 
 
-def compact(document):
-    """Write JSON as it stands in one line of a log."""
-    return json.dumps(document, separators=(",", ":"))
-
-
 class Recorder:
     """A logger that remembers its lines."""
 
@@ -106,26 +101,6 @@ class TestReport:
         assert log.lines[0][2] == {"retry_at": "2026-09-21T14:13:20.000Z"}
 
 
-class TestMetricsLine:
-    @pytest.mark.parametrize("namespace", ["autopilot", "100 %d", 'a"%%:0'])
-    def test_form(self, namespace):
-        """
-        The embedded metric format, to the letter as json would write it.
-        """
-        numbers = {"Granted": 3, "50%": 0}
-
-        line = telemetry.metrics_line(namespace, 5, numbers)
-
-        described = {
-            "Namespace": namespace,
-            "Dimensions": [[]],
-            "Metrics": [{"Name": name, "Unit": "Count"} for name in numbers],
-        }
-        assert line == compact(
-            {"_aws": {"Timestamp": 5, "CloudWatchMetrics": [described]}} | numbers
-        )
-
-
 class TestWords:
     @pytest.mark.parametrize("outcome", get_args(Outcome))
     def test_used(self, outcome):
@@ -159,15 +134,3 @@ class TestWords:
         assert not any(
             f'"{detail_type}"' in text for detail_type in telemetry.DETAIL_TYPES for text in CODE
         )
-
-    def test_metrics(self):
-        """
-        Every metric of the stack's namespace that an alarm watches is one of the code's.
-        """
-        template = (ROOT / "template.yaml").read_text(encoding="utf-8")
-        watched = set(
-            re.findall(r"Namespace: !Ref AWS::StackName\n +MetricName: (\w+)", template)
-        ) - set(re.findall(r"MetricNamespace: !Ref AWS::StackName\n +MetricName: (\w+)", template))
-
-        assert "StepsFailed" in watched
-        assert watched <= telemetry.METRICS

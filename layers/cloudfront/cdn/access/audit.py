@@ -10,7 +10,7 @@ import json
 from json.encoder import encode_basestring_ascii
 from typing import TYPE_CHECKING, NamedTuple
 
-from cdn import telemetry
+from cdn import metrics
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -62,8 +62,8 @@ class AuditTrail(NamedTuple):
         yield self._metrics(now_s, granted=0, refused=len(refusals))
 
     def _metrics(self, now_s: float, *, granted: int, refused: int) -> str:
-        values = {telemetry.ACCESS_GRANTED: granted, telemetry.ACCESS_REFUSED: refused}
-        return telemetry.metrics_line(self.namespace, int(now_s * 1000), values)
+        values = {metrics.ACCESS_GRANTED: granted, metrics.ACCESS_REFUSED: refused}
+        return metrics.line(self.namespace, int(now_s * 1000), values)
 
 
 def unavailable(error: CdnError) -> str:

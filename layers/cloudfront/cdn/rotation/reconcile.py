@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cdn import telemetry
+from cdn import metrics
 from cdn.access import grant_document
 from cdn.aws import announcements, rows
 from cdn.aws.announcements import Announcement
@@ -175,7 +175,7 @@ def announce(context: RotationContext, announcer: Announcer, observed: Observed)
     return [report.id for report in new]
 
 
-def metrics(tick: Tick, *, rules: RotationRules) -> Mapping[str, int]:
+def metric_values(tick: Tick, *, rules: RotationRules) -> Mapping[str, int]:
     """Return what alarms are set on: failed steps, ages in seconds, counts of keys."""
     observed = tick.observed
     states = reports.states(observed, now_ms=tick.at_ms, rules=rules)
@@ -189,15 +189,15 @@ def metrics(tick: Tick, *, rules: RotationRules) -> Mapping[str, int]:
     )
     state_list = list(states.values())
     values = {
-        telemetry.ROTATION_STEPS_FAILED: int(bool(tick.error)),
-        telemetry.DRAINING_KEYS: state_list.count("draining"),
-        telemetry.STANDBY_KEYS: state_list.count("standby"),
-        telemetry.PUBLIC_KEYS: len(observed.public_keys),
+        metrics.ROTATION_STEPS_FAILED: int(bool(tick.error)),
+        metrics.DRAINING_KEYS: state_list.count("draining"),
+        metrics.STANDBY_KEYS: state_list.count("standby"),
+        metrics.PUBLIC_KEYS: len(observed.public_keys),
     }
     if promoted_at_ms is None:
         return values
     age_s = (tick.at_ms - promoted_at_ms) // 1000
     return values | {
-        telemetry.SIGNING_KEY_AGE: age_s,
-        telemetry.ROTATION_DUE_IN: rules.period_s - age_s,
+        metrics.SIGNING_KEY_AGE: age_s,
+        metrics.ROTATION_DUE_IN: rules.period_s - age_s,
     }

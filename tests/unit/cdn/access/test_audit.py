@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from cdn import telemetry
+from cdn import metrics
 from cdn.access.audit import AuditTrail
 from cdn.access.issuing import SignedAccess
 
@@ -52,4 +52,4 @@ class TestGranted:
         """
         *_, last = AuditTrail("42", "url", "ns").granted([], key_id="K", now_s=NOW_S)
 
-        assert last == telemetry.metrics_line("ns", 1_790_000_000_250, {"Granted": 0, "Refused": 0})
+        assert last == metrics.line("ns", 1_790_000_000_250, {"Granted": 0, "Refused": 0})
