@@ -6,6 +6,12 @@ from local.faults import Does, Rule
 from tests.local import rotating
 
 READS = ("Get", "List", "Describe", "Query")
+# A life takes seconds and has some 400 calls, so `make prove` hits every sixteenth of them.
+PARTS = 16
+EVERY_PART = [
+    pytest.param(part, marks=pytest.mark.full if part else pytest.mark.prove)
+    for part in range(PARTS)
+]
 # The first key came to sign, was replaced, drained and deleted.
 EXPECTED = (["deleted", "signing", "standby"], 2, 2)
 
@@ -84,13 +90,13 @@ class TestCrash:
         assert len(crashed) > 200
         assert {call.operation for _, call in made} == {*crashed}
 
-    @pytest.mark.prove
-    def test_every(self, subtests):
+    @pytest.mark.parametrize("part", EVERY_PART)
+    def test_every(self, part, subtests):
         """
         So it is with every call alone: dying before the next one leaves AWS the same.
         """
         _, made, _ = live()
-        for step, call in made:
+        for step, call in made[part::PARTS]:
             with subtests.test(step=step, call=f"{call.number} {call.operation}"):
                 rule = Rule(does=Does.CRASH_AFTER, caller=rotating.CALLER, nth=call.number)
                 end, again, _ = live(rule)
@@ -116,13 +122,13 @@ class TestTwoAtOnce:
 
         assert end == EXPECTED
 
-    @pytest.mark.prove
-    def test_every(self, subtests):
+    @pytest.mark.parametrize("part", EVERY_PART)
+    def test_every(self, part, subtests):
         """
         However many runs come between any two calls, the end is the same, or one key is lost.
         """
         _, made, _ = live()
-        for step, call in made:
+        for step, call in made[part::PARTS]:
             runs = 1 + call.number % 5
             with subtests.test(step=step, call=f"{call.number} {call.operation}", runs=runs):
                 end, _, met = live(at=call.number, runs=runs)
