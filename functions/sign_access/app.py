@@ -11,8 +11,9 @@ from typing import Any
 from cdn import settings
 from cdn.access import audit, claims, grant_document, http, issuing
 from cdn.access.cached import TtlCache
+from cdn.access.cookie_rules import CookieRules
 from cdn.access.grants import AccessMethod, Grants
-from cdn.access.issuing import Caller, CookieRules, IssuingContext
+from cdn.access.issuing import Caller, IssuingContext
 from cdn.access.parameters_extension import Extension
 from cdn.errors import (
     AccessRefusedError,

@@ -15,6 +15,7 @@ from moto import mock_aws
 
 from cdn.access import grant_document, grants, issuing
 from cdn.access.cached import SECRET_MAX_AGE_S, TtlCache
+from cdn.access.cookie_rules import CookieRules
 from cdn.aws.announcements import Announcer
 from cdn.aws.rows import KeyRange
 from cdn.aws.table import Table
@@ -33,7 +34,7 @@ from local.faults import Crash, Faults
 from local.virtual_time import VirtualTime
 from tests.secrecy import leaks
 
-NO_COOKIES = issuing.CookieRules(None, None, cross_site=False)
+NO_COOKIES = CookieRules(None, None, cross_site=False)
 START = datetime(2026, 11, 22, 8, tzinfo=UTC)
 CALLER = "rotate_keys"
 HOST = "media.example.com"

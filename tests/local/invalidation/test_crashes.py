@@ -65,7 +65,7 @@ class TestCrash:
         [
             ("collect_changes", False),
             pytest.param("send_invalidations", False, marks=pytest.mark.prove),
-            ("poll_watches", False),
+            pytest.param("poll_watches", False, marks=pytest.mark.prove),
             pytest.param("sweep", True, marks=pytest.mark.prove),
         ],
     )

@@ -61,6 +61,22 @@ def time_source():
     return TimeSource()
 
 
+class RecordedTimers:
+    """A queue of timers that only remembers what was scheduled, and how late."""
+
+    def __init__(self):
+        self.scheduled: list[tuple[str, int]] = []
+
+    def schedule(self, row_id, *, after_ms=0):
+        self.scheduled.append((row_id, after_ms))
+
+
+@pytest.fixture
+def recorded_timers():
+    """Make queues of timers."""
+    return RecordedTimers
+
+
 class Account:
     """CloudFront, and the calls that were made to it."""
 

@@ -10,19 +10,9 @@ from cdn.aws import rows
 NOW_S = 1_000.0
 
 
-class Timers:
-    """A queue of timers that only remembers what was scheduled."""
-
-    def __init__(self):
-        self.scheduled: list[str] = []
-
-    def schedule(self, row_id):
-        self.scheduled.append(row_id)
-
-
 @pytest.fixture
-def timers() -> Any:
-    return {"flush": Timers(), "watch": Timers()}
+def timers(recorded_timers) -> Any:
+    return {"flush": recorded_timers(), "watch": recorded_timers()}
 
 
 def overdue_at(ledger, key, timer, due_at_ms):
@@ -43,8 +33,8 @@ class TestSteps:
             ("timer rescheduled", {"timer": "flush", "row_id": "site"}),
             ("timer rescheduled", {"timer": "watch", "row_id": "invalidation/E1/I1"}),
         ]
-        assert timers["flush"].scheduled == ["site"]
-        assert timers["watch"].scheduled == ["invalidation/E1/I1"]
+        assert timers["flush"].scheduled == [("site", 0)]
+        assert timers["watch"].scheduled == [("invalidation/E1/I1", 0)]
 
     @pytest.mark.parametrize(("late_s", "swept"), [(119, []), (121, ["site"])])
     def test_two_minutes(self, ledger, timers, late_s, swept):
@@ -55,4 +45,4 @@ class TestSteps:
 
         list(sweeping.steps(ledger, timers, now=lambda: NOW_S))
 
-        assert timers["flush"].scheduled == swept
+        assert [row_id for row_id, _ in timers["flush"].scheduled] == swept

@@ -330,7 +330,7 @@ class TestAnswers:
 
     def test_signs_nothing(self, account):
         """
-        A stack without signing keys is told as that.
+        Of a stack without signing keys it is said that it has none.
         """
         account.outputs = {}
 
@@ -341,7 +341,7 @@ class TestAnswers:
 
     def test_other_stack(self, account):
         """
-        A stack of something else is told as that.
+        Of a stack of something else it is said that it is not this suite.
         """
         account.parameters = {"Other": "1"}
 
@@ -399,7 +399,7 @@ class TestUnreachable:
     @pytest.mark.parametrize("variable", ["http://[", "nonsense", "http://a b"])
     def test_endpoint(self, account, monkeypatch, variable):
         """
-        An endpoint that is no address is told as that.
+        An endpoint that is no address is named in the error.
         """
         monkeypatch.setenv("AWS_ENDPOINT_URL", variable)
 

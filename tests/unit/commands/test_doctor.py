@@ -107,7 +107,7 @@ class TestAnything:
     @pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"[/x]", b"-----BEGIN PUBLIC KEY-----"])
     def test_no_key(self, key, pem, content):
         """
-        A file that holds no key is told as that.
+        Of a file that holds no key it is said that it holds none.
         """
         pem.write_bytes(content)
 

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cdn.access import url_patterns
 from cdn.access.grants import Allow, Deny
-from cdn.errors import AccessRefusedError, CookieUnreachableError, Refusal, UrlPatternError
+from cdn.errors import AccessRefusedError, Refusal, UrlPatternError
 from cdn.signing import cookies, policies, signing
-from cdn.signing.cookies import Scope
 from cdn.signing.policies import Policy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from cdn.access.cookie_rules import CookieRules
     from cdn.access.grants import AccessMethod, Grants
     from cdn.signing.key_pairs import Signer
     from cdn.signing.signing import SignedPolicy
@@ -30,50 +29,6 @@ _STEPS = 10
 _MAX_CACHED = 4_096
 
 LAST_SECOND = policies.LAST_SECOND
-
-
-@dataclass(frozen=True, slots=True)
-class CookieRules:
-    """
-    How cookies reach browsers; see `settings.SignAccessSettings`.
-
-    Attributes:
-        cross_site: Whether pages of other sites show what the cookies open.
-    """
-
-    host: str | None
-    domain: str | None
-    cross_site: bool
-
-    def scope(self, url_pattern: str, *, by_cloudfront: bool) -> Scope:
-        """
-        Return which attributes the cookies for *url_pattern* have.
-
-        Args:
-            by_cloudfront: Whether the request came through CloudFront: only then does the
-                response come from `host`, so that its cookies are for it alone.
-
-        Raises:
-            CookieUnreachableError: No cookie set here reaches that host.
-
-        >>> CookieRules("media.example.com", None, cross_site=False).scope(
-        ...     "https://media.example.com/users/42/*", by_cloudfront=True
-        ... )
-        Scope(path='/users/42/', domain=None, same_site='Lax', partitioned=False, max_age_s=None)
-        """
-        host = url_pattern.split("/")[2]
-        domain = None
-        if host != self.host or not by_cloudfront:
-            domain = self.domain
-            if domain is None or not f".{host}".endswith(f".{domain}"):
-                raise CookieUnreachableError(host)
-        return Scope(
-            path=url_patterns.cookie_path(url_pattern),
-            domain=domain,
-            # Browsers store a cookie across sites only so: https://developer.mozilla.org/docs/Web/Privacy/Guides/Privacy_sandbox/Partitioned_cookies
-            same_site="None" if self.cross_site else "Lax",
-            partitioned=self.cross_site,
-        )
 
 
 class IssuingContext(NamedTuple):
@@ -216,8 +171,7 @@ def sign_cookies(
     """
     now_s = context.now()
     signatures = _allowed(context, caller, request, method="cookies", now_s=now_s)
-    scopes = _scopes(
-        context.cookies,
+    scopes = context.cookies.scopes(
         [signature.allow.url_pattern for signature in signatures],
         by_cloudfront=caller.by_cloudfront,
     )
@@ -261,7 +215,7 @@ def clear_cookies(
     return [
         SignedAccess(pattern, scope.path, 0, "", tuple(cookies.clear_cookies(scope)))
         for pattern, scope in zip(
-            patterns, _scopes(rules, patterns, by_cloudfront=by_cloudfront), strict=True
+            patterns, rules.scopes(patterns, by_cloudfront=by_cloudfront), strict=True
         )
     ]
 
@@ -325,24 +279,6 @@ def _refusal(index: int, signature: Signature) -> Refusal | None:
             malformed=True,
         )
     return None
-
-
-def _scopes(rules: CookieRules, patterns: Sequence[str], *, by_cloudfront: bool) -> list[Scope]:
-    overlap = url_patterns.overlapping(patterns, any_host=rules.domain is not None)
-    if overlap:
-        first, second = overlap
-        raise AccessRefusedError(
-            [
-                Refusal(
-                    patterns.index(second),
-                    "overlapping_paths",
-                    f"a browser would send these cookies and those of {first} together; ask for "
-                    "one of them",
-                    malformed=True,
-                )
-            ]
-        )
-    return [rules.scope(pattern, by_cloudfront=by_cloudfront) for pattern in patterns]
 
 
 @lru_cache(maxsize=_MAX_CACHED)

@@ -6,14 +6,13 @@ for whom.
 """
 
 import json
-import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from typing import Literal
 
-from cdn.diagnosis import url_encodings
+from cdn.diagnosis import signature_parameters, url_encodings
 from cdn.errors import KeyMaterialError, MalformedError, UnsignableError
 from cdn.signing import key_pairs, policies, urls
 from cdn.signing.key_pairs import HashAlgorithm, PublicKey
@@ -98,12 +97,12 @@ def diagnose(
     """
     try:
         urls.refuse_unwritable(url)
-        base, found = _from_url(url)
-        if not found and cookies is not None:
-            found = _from_cookies(cookies)
-        if not found:
+        base, parameters = signature_parameters.from_url(url)
+        if not parameters and cookies is not None:
+            parameters = signature_parameters.from_cookies(cookies)
+        if not parameters:
             return _unsigned()
-        return _judge(base, found, keys=keys, now_s=now_s, viewer_ip=viewer_ip)
+        return _judge(base, parameters, keys=keys, now_s=now_s, viewer_ip=viewer_ip)
     except (MalformedError, UnsignableError) as exc:
         return Verdict(
             "malformed",
@@ -113,59 +112,16 @@ def diagnose(
         )
 
 
-def _from_url(url: str) -> tuple[str, dict[str, str]]:
-    """Take CloudFront's parameters out of a URL; a fragment is never sent."""
-    base, _, query = url.partition("#")[0].partition("?")
-    own: list[tuple[str, str]] = []
-    others: list[str] = []
-    for parameter in query.split("&"):
-        name, _, value = parameter.partition("=")
-        if name in urls.PARAMETERS:
-            own.append((name, value))
-        else:
-            others.append(parameter)
-    rest = "&".join(others)
-    return f"{base}?{rest}" if rest else base, _once(own)
-
-
-def _from_cookies(cookies: str | Mapping[str, str]) -> dict[str, str]:
-    if isinstance(cookies, str):
-        header = cookies.removeprefix("Cookie:")
-        pairs = [
-            (name.strip(), value.strip())
-            for name, _, value in (pair.partition("=") for pair in header.split(";"))
-        ]
-    else:
-        pairs = list(cookies.items())
-    prefix = "CloudFront-"
-    return _once(
-        [
-            (name.removeprefix(prefix), value)
-            for name, value in pairs
-            if name.startswith(prefix) and name.removeprefix(prefix) in urls.PARAMETERS
-        ]
-    )
-
-
-def _once(pairs: list[tuple[str, str]]) -> dict[str, str]:
-    found = dict(pairs)
-    for name in found:
-        if [other for other, _ in pairs].count(name) > 1:
-            raise MalformedError(name, "comes twice; two signatures overlap")
-    return found
-
-
 def _judge(
-    base: str, found: Mapping[str, str], *, keys: Keys, now_s: float, viewer_ip: str | None
+    base: str, parameters: Mapping[str, str], *, keys: Keys, now_s: float, viewer_ip: str | None
 ) -> Verdict:
-    missing = _missing(found)
-    if missing:
-        return missing
-    algorithm = _hash_algorithm(found)
-    signature = policies.decode(found["Signature"], what="Signature")
-    policy, message = _policy(base, found)
+    if missing := signature_parameters.missing(parameters):
+        return _missing(missing)
+    algorithm = signature_parameters.hash_algorithm(parameters)
+    signature = policies.decode(parameters["Signature"], what="Signature")
+    policy, message = signature_parameters.policy_of(base, parameters)
 
-    key_id = found["Key-Pair-Id"]
+    key_id = parameters["Key-Pair-Id"]
     facts: dict[str, str | int] = {"key_id": key_id}
     if key_id not in keys.public:
         return Verdict(
@@ -185,7 +141,7 @@ def _judge(
         )
     seal = _Seal(_public(keys.public[key_id], key_id), signature, algorithm)
     return (
-        _check_signature(seal, base, message, policy=policy, canned="Expires" in found)
+        _check_signature(seal, base, message, policy=policy, canned="Expires" in parameters)
         or _check_time(policy, now_s)
         or _check_resource(policy, base)
         or _check_ip(policy, viewer_ip)
@@ -202,42 +158,13 @@ def _unsigned() -> Verdict:
     )
 
 
-def _missing(found: Mapping[str, str]) -> Verdict | None:
-    either = "Policy" if "Policy" in found else "Expires"
-    name = next(
-        (name for name in (either, "Signature", "Key-Pair-Id") if not found.get(name)), None
-    )
-    if name is None:
-        return None
+def _missing(name: str) -> Verdict:
     return Verdict(
         "missing_parameter",
         f"There is no {'Expires, and no Policy' if name == 'Expires' else name}.",
         "Use all of the URL, or all of the cookies, that were signed together.",
         {"parameter": name},
     )
-
-
-def _hash_algorithm(found: Mapping[str, str]) -> HashAlgorithm:
-    match found.get("Hash-Algorithm", "SHA1"):
-        case "SHA1":
-            return "SHA1"
-        case "SHA256":
-            return "SHA256"
-    raise MalformedError("Hash-Algorithm", "must be SHA1 or SHA256, in capitals")
-
-
-def _policy(base: str, found: Mapping[str, str]) -> tuple[Policy, bytes]:
-    """Read the policy that came along, or write the one that CloudFront would."""
-    if "Policy" not in found:
-        text = found["Expires"]
-        if not re.fullmatch(r"0|[1-9]\d{0,18}", text, re.ASCII):
-            raise MalformedError("Expires", "must be a whole number of seconds (Unix time)")
-        policy = Policy(base, int(text))
-        return policy, policies.canned(base, expires_at_s=policy.expires_at_s)
-    if "Expires" in found:
-        raise MalformedError("Expires", "comes beside a Policy; two signatures overlap")
-    message = policies.decode(found["Policy"], what="Policy")
-    return policies.parse(message), message
 
 
 def _public(pem: str, key_id: str) -> PublicKey:

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from cdn.access import grants, issuing, url_patterns
 from cdn.access.grants import Allow
-from cdn.access.issuing import CookieRules, Signature
-from cdn.errors import CookieUnreachableError, PolicyError, UrlPatternError
+from cdn.access.issuing import Signature
+from cdn.errors import PolicyError, UrlPatternError
 from cdn.signing import key_pairs, urls
 
 
@@ -35,55 +35,6 @@ class TestEncoding:
             return
 
         assert urls.encode(url_pattern.text) == url_pattern.text
-
-
-class TestCookieRules:
-    @pytest.mark.parametrize(
-        ("host", "domain", "asked", "expected"),
-        [
-            ("media.example.com", None, "media.example.com", None),
-            ("media.example.com", "example.com", "media.example.com", None),
-            (None, "example.com", "media.example.com", "example.com"),
-            (None, "example.com", "example.com", "example.com"),
-            ("media.example.com", "example.com", "other.example.com", "example.com"),
-        ],
-    )
-    def test_reached(self, host, domain, asked, expected):
-        """
-        The API's own distribution gets host-only cookies, others those of the shared domain.
-        """
-        scope = CookieRules(host, domain, cross_site=False).scope(
-            f"https://{asked}/a/*", by_cloudfront=True
-        )
-
-        assert (scope.path, scope.domain) == ("/a/", expected)
-
-    @pytest.mark.parametrize(
-        ("host", "domain", "asked"),
-        [
-            (None, None, "media.example.com"),
-            ("media.example.com", None, "other.example.com"),
-            (None, "example.com", "badexample.com"),
-            (None, "example.com", "example.com.evil.net"),
-        ],
-    )
-    def test_unreachable(self, host, domain, asked):
-        """
-        Whatever no cookie from here would reach is said to be so.
-        """
-        with pytest.raises(CookieUnreachableError):
-            CookieRules(host, domain, cross_site=False).scope(
-                f"https://{asked}/a/*", by_cloudfront=True
-            )
-
-    def test_past_cloudfront(self):
-        """
-        Asked past CloudFront, the API cannot set cookies for the distribution's host.
-        """
-        with pytest.raises(CookieUnreachableError):
-            CookieRules("media.example.com", None, cross_site=False).scope(
-                "https://media.example.com/a/*", by_cloudfront=False
-            )
 
 
 class TestSignature:

@@ -353,11 +353,18 @@ class TestPlain:
         assert not url_patterns._PLAIN.fullmatch(text)
         assert self.same(text)
 
-    @given(st.from_regex(url_patterns._PLAIN, fullmatch=True))
-    def test_whatever_is_plain(self, text):
+    @given(
+        st.lists(st.text("az09-", min_size=1, max_size=9), min_size=2, max_size=4),
+        st.lists(st.text("aZ09_.~!$&'()+,=@:-", max_size=9), max_size=5),
+        st.sampled_from(["", "/", "/*"]),
+    )
+    def test_whatever_is_plain(self, labels, segments, end):
         """
         Whatever is taken as it stands is written so by the checks, too.
         """
+        text = "/".join([f"https://{'.'.join(labels)}", *segments]) + end
+        assume(url_patterns._PLAIN.fullmatch(text))
+
         assert self.same(text)
         assert url_patterns.read(text).text == text
 

@@ -43,7 +43,7 @@ class TestRead:
     @pytest.mark.parametrize("host", ["example.org", "a.b.example.org", "another.example"])
     def test_nobody(self, account, private_folder, host):
         """
-        A host that no distribution has is told as that.
+        For a host that no distribution has, the error names it.
         """
         with pytest.raises(NotServedError):
             access_rules.read(account.client, f"https://{host}/a.jpg")

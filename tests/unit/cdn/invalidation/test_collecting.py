@@ -13,19 +13,9 @@ from cdn.invalidation.flushes import FlushDelays
 CHANGES = [Change("a.css", "created", "01", 1), Change("b.css", "deleted", "02", 2)]
 
 
-class Timers:
-    """A queue of timers that only remembers what was scheduled."""
-
-    def __init__(self):
-        self.scheduled: list[tuple[str, int]] = []
-
-    def schedule(self, row_id, *, after_ms=0):
-        self.scheduled.append((row_id, after_ms))
-
-
 @pytest.fixture
-def context(ledger, time_source):
-    timers: Any = Timers()
+def context(ledger, time_source, recorded_timers):
+    timers: Any = recorded_timers()
     tokens = iter(f"token-{number}" for number in range(99))
     delays = FlushDelays(quiet_period_ms=2_000, max_wait_ms=60_000)
     return CollectContext(ledger, timers, delays, time_source, lambda: next(tokens))

@@ -13,19 +13,9 @@ from cdn.watching import watches
 from cdn.watching.watches import WatchContext
 
 
-class Timers:
-    """A queue of timers that only remembers what was scheduled."""
-
-    def __init__(self):
-        self.scheduled: list[tuple[str, int]] = []
-
-    def schedule(self, row_id, *, after_ms=0):
-        self.scheduled.append((row_id, after_ms))
-
-
 @pytest.fixture
-def context(ledger, account, time_source):
-    timers: Any = Timers()
+def context(ledger, account, time_source, recorded_timers):
+    timers: Any = recorded_timers()
     return WatchContext(ledger, account.client, timers, time_source)
 
 
