@@ -7,6 +7,7 @@ import pytest
 
 from commands import keys
 from commands.output import Output
+from local.faults import Does, Rule
 from tests.local import signed
 
 
@@ -83,14 +84,23 @@ def test_revoked(cloud):
     assert cloud.distribution_id in lines[-2]
 
 
-def test_failed():
+def test_failed(cloud):
     """
     When the function fails, the command says so.
     """
-    with signed.running(key=None) as cloud:
-        cloud.world.client("secretsmanager").delete_secret(
-            SecretId=cloud.world.outputs["SigningSecretArn"], ForceDeleteWithoutRecovery=True
+    faults = cloud.world.faults
+    faults.restart()
+    faults.rules.append(
+        Rule(
+            does=Does.FAIL,
+            caller="rotate_keys",
+            service="secretsmanager",
+            status=400,
+            code="ResourceNotFoundException",
         )
+    )
 
-        with pytest.raises(keys.FailedError, match="function failed"):
-            ask(cloud, {"plan": True})
+    with pytest.raises(keys.FailedError, match="function failed"):
+        ask(cloud, {"plan": True})
+
+    faults.rules.clear()

@@ -65,8 +65,7 @@ def key_in(cloud, state):
 class TestFirstKey:
     def test_by_schedule(self, cloud):
         """
-        By its schedule alone, a day after it was made and not before its key was in the group for
-        the hold time, the stack signs what its own edge opens.
+        A day after it was made, and not before, the stack signs what its edge opens, by itself.
         """
         assert cloud.urls(OWN).status == 503
         cloud.world.run(limit_s=23 * 3_600)

@@ -6,7 +6,7 @@ from urllib.parse import unquote, urlsplit
 
 import ada_url
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from cdn.access import url_patterns
