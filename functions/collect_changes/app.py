@@ -2,22 +2,23 @@
 
 import sys
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import Any
 from uuid import uuid4
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
+from botocore.exceptions import ClientError
 
 from cdn import clients, settings
 from cdn.aws import dead_letters
 from cdn.aws.table import Table
 from cdn.aws.timers import TimerQueue
-from cdn.errors import MessageError
 from cdn.invalidation import collecting, s3_events
 from cdn.invalidation.changes import Change
 from cdn.invalidation.collecting import CollectContext
 from cdn.invalidation.flushes import FlushDelays
+from cdn.invalidation.s3_events import Unreadable
 from cdn.settings import CollectChangesSettings
 from cdn.telemetry import StepResult, Telemetry
 
@@ -30,16 +31,14 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     given = settings.read(CollectChangesSettings)
     telemetry = Telemetry(logger, given.metrics_namespace, sys.stdout.write, time.time)
     collected = defaultdict[str, list[Change]](list)
+    ignored = Counter[str]()
+    unreadable: list[tuple[str, Unreadable]] = []
     for record in event["Records"]:
-        try:
-            for bucket, change in s3_events.changes(record["body"], buckets=given.upload_buckets):
-                collected[bucket].append(change)
-        except MessageError as exc:
-            dead_letters.send(
-                clients.sqs(), given.dead_letters_url, body=record["body"], reason=exc.reason
-            )
-            ids = {"message_id": record["messageId"]}
-            telemetry.report(StepResult("message dead-lettered", exc.reason, ids))
+        reading = s3_events.read(record["body"], buckets=given.upload_buckets)
+        for bucket, change in reading.changes:
+            collected[bucket].append(change)
+        ignored += reading.ignored
+        unreadable += [(record["messageId"], letter) for letter in reading.unreadable]
 
     collect_context = CollectContext(
         ledger=Table(clients.dynamodb(), given.ledger_table),
@@ -50,4 +49,20 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     )
     for bucket, changes in collected.items():
         telemetry.report(collecting.collect(collect_context, bucket, changes))
-    return {"batchItemFailures": []}
+    for reason, count in ignored.items():
+        telemetry.report(StepResult("events ignored", reason, {"events": count}))
+    # Last, so that a letter which SQS does not take is in the way of nothing that is good.
+    failed_ids = set[str]()
+    for message_id, letter in unreadable:
+        ids = {"message_id": message_id}
+        try:
+            dead_letters.send(
+                clients.sqs(), given.dead_letters_url, body=letter.body, reason=letter.reason
+            )
+        except ClientError as exc:
+            # SQS itself dead-letters it after ten receives.
+            failed_ids.add(message_id)
+            telemetry.report(StepResult("step failed", str(exc), ids))
+        else:
+            telemetry.report(StepResult("message dead-lettered", letter.reason, ids))
+    return {"batchItemFailures": [{"itemIdentifier": each} for each in sorted(failed_ids)]}

@@ -17,6 +17,7 @@ from cdn import metrics
 
 Outcome = Literal[
     "changes collected",
+    "events ignored",
     "message dead-lettered",
     "nothing pending",
     "flush not due",

@@ -1,5 +1,6 @@
 """From an upload to the announcement that its cached copies are gone, whatever gets in the way."""
 
+import copy
 import json
 from pathlib import Path
 
@@ -193,6 +194,60 @@ class TestDeadLetters:
         reasons = [message["MessageAttributes"]["reason"]["StringValue"] for message in found]
         assert "no S3 event" in reasons[0]
         assert reasons[1] == "bucket 'another' is not among UploadBuckets"
+
+    def test_alone(self, cloud):
+        """
+        One bad record of a message, and a message that is nested too deeply, stop no other.
+        """
+        world, sqs = cloud.world, cloud.world.client("sqs")
+        sample = json.loads((EVENTS / "object_created_notified.json").read_text())
+        (good,) = json.loads(sample["Records"][0]["body"])["Records"]
+        bad = copy.deepcopy(good)
+        bad["s3"]["object"]["sequencer"] = None
+        nested = "[" * 100_000
+        for body in (json.dumps({"Records": [bad, good]}), nested):
+            sqs.send_message(QueueUrl=world.outputs["UploadsUrl"], MessageBody=body)
+        suite.upload(cloud, "a.css")
+        world.settle()
+
+        found = sqs.receive_message(
+            QueueUrl=world.deployment.resources["UploadsDeadLetters"], MaxNumberOfMessages=10
+        )["Messages"]
+        assert [("/a.css", "/css/main+theme%20v2%20100%25.css")] == [
+            tuple(path for path in paths if "%2B" not in path) for paths in sent(cloud)
+        ]
+        assert [message["Body"] for message in found] == [json.dumps({"Records": [bad]}), nested]
+        assert all(one.outcome.error is None for one in world.invocations)
+
+    def test_not_taken(self, cloud):
+        """
+        A letter that SQS does not take is sent when its message comes again; the good have gone.
+        """
+        world, sqs = cloud.world, cloud.world.client("sqs")
+        # The first call schedules the flush.
+        world.faults.rules.append(
+            Rule(
+                does=Does.FAIL,
+                caller="collect_changes",
+                operation="SendMessage",
+                nth=2,
+                status=400,
+                code="InvalidParameterValue",
+            )
+        )
+        invocation_count = len(world.invocations)
+        sqs.send_message(QueueUrl=world.outputs["UploadsUrl"], MessageBody="no event")
+        suite.upload(cloud, "a.css")
+        world.settle()
+
+        found = sqs.receive_message(QueueUrl=world.deployment.resources["UploadsDeadLetters"])
+        assert [message["Body"] for message in found["Messages"]] == ["no event"]
+        assert sent(cloud) == [("/a.css",)]
+        assert [
+            len(invocation.outcome.answer["batchItemFailures"])
+            for invocation in world.invocations[invocation_count:]
+            if invocation.function == "collect_changes"
+        ] == [1, 0]
 
 
 class TestPushback:

@@ -9,11 +9,20 @@ if TYPE_CHECKING:
 
 REASON = "reason"
 
+MAX_REASON_CHARS = 500
+
 
 def send(client: SQSClient, queue_url: str, *, body: str, reason: str) -> None:
-    """Dead-letter *body* at once, as SQS itself would after many receives, but with the reason."""
+    """
+    Dead-letter *body* at once, as SQS itself would after many receives, but with the reason.
+
+    Args:
+        reason: For people; only its first 500 characters are kept.
+    """
     client.send_message(
         QueueUrl=queue_url,
         MessageBody=body,
-        MessageAttributes={REASON: {"DataType": "String", "StringValue": reason}},
+        MessageAttributes={
+            REASON: {"DataType": "String", "StringValue": reason[:MAX_REASON_CHARS]}
+        },
     )

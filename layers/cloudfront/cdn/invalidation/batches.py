@@ -82,6 +82,8 @@ def planned_ids(
 ) -> frozenset[bytes]:
     """Return the identities in plans committed since the oldest of *collected* happened."""
     oldest_at_ms = min(change.at_ms for change in collected) - _SKEW_MS
+    # None is older, whatever an event says: all that are would be read.
+    oldest_at_ms = max(oldest_at_ms, context.now_ms() - rows.PLAN_TTL_S * 1000)
     plans = context.ledger.query(rows.plans_since(bucket, oldest_at_ms))
     committed = (plan for plan in plans if "committed_at_ms" in plan)
     return frozenset().union(*(changes.identities(plan["identities"]) for plan in committed))
