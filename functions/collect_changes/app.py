@@ -8,12 +8,12 @@ from uuid import uuid4
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from botocore.exceptions import ClientError
 
 from cdn import clients, settings
 from cdn.aws import dead_letters
 from cdn.aws.table import Table
 from cdn.aws.timers import TimerQueue
+from cdn.errors import RetryLaterError
 from cdn.invalidation import collecting, s3_events
 from cdn.invalidation.changes import Change
 from cdn.invalidation.collecting import CollectContext
@@ -59,7 +59,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
             dead_letters.send(
                 clients.sqs(), given.dead_letters_url, body=letter.body, reason=letter.reason
             )
-        except ClientError as exc:
+        except RetryLaterError as exc:
             # SQS itself dead-letters it after ten receives.
             failed_ids.add(message_id)
             telemetry.report(StepResult("step failed", str(exc), ids))

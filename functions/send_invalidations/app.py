@@ -15,7 +15,7 @@ from cdn.aws.table import Table
 from cdn.aws.timers import TimerQueue
 from cdn.cloudfront.quotas import Limits
 from cdn.invalidation import flushes
-from cdn.invalidation.batches import FlushContext
+from cdn.invalidation.context import FlushContext
 from cdn.invalidation.flushes import FlushDelays
 from cdn.settings import SendInvalidationsSettings
 from cdn.telemetry import Telemetry

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Self
 
 # https://www.rfc-editor.org/rfc/rfc1738 §2.2: what must be encoded in a URL, beside non-ASCII.
-UNSAFE = frozenset(' <>"#%{}|\\^~[]`')
+# The apostrophe is safe there, and yet items with a raw one were refused: it is taken for unsafe.
+UNSAFE = frozenset(' <>"#%{}|\\^~[]`' + "'")
 PLAIN = frozenset(string.printable) - frozenset(string.whitespace) - UNSAFE
 
 _ENCODED = re.compile("%[0-9a-fA-F]{2}")

@@ -8,7 +8,7 @@ from cdn.aws.table import Table
 from cdn.aws.timers import TimerQueue
 from cdn.cloudfront import targets
 from cdn.cloudfront.quotas import Limits
-from cdn.invalidation.batches import FlushContext
+from cdn.invalidation.context import FlushContext
 from cdn.watching import watches
 from functions.collect_changes import app as collect_changes
 from functions.poll_watches import app as poll_watches

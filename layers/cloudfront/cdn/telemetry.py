@@ -31,6 +31,7 @@ Outcome = Literal[
     "plan gone",
     "invalidation created",
     "invalidation target gone",
+    "batch halved",
     "batch retried later",
     "batch failed",
     "throttled",
@@ -69,6 +70,7 @@ class Meaning(NamedTuple):
 _MEANINGS: Mapping[Outcome, Meaning] = {
     "message dead-lettered": Meaning("warning"),
     "plan gone": Meaning("warning"),
+    "batch halved": Meaning("warning"),
     "batch retried later": Meaning("warning", metrics.STEPS_FAILED),
     "batch failed": Meaning("warning", metrics.STEPS_FAILED),
     "throttled": Meaning(metric=metrics.STEPS_THROTTLED),

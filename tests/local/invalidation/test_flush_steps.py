@@ -1,6 +1,8 @@
 """A flush says what it did, keeps no lock that it does not use, and needs no row that may go."""
 
+from contextlib import suppress
 from itertools import count
+from types import SimpleNamespace
 
 import pytest
 from botocore.exceptions import EndpointConnectionError
@@ -11,7 +13,7 @@ from cdn.cloudfront.quotas import Limits
 from cdn.invalidation import flushes
 from cdn.invalidation.flushes import FlushDelays
 from cdn.telemetry import log_fields
-from local.faults import Does, Rule
+from local.faults import Crash, Does, Rule
 from tests.local import suite
 
 DELAYS = FlushDelays(quiet_period_ms=2_000, max_wait_ms=60_000)
@@ -199,6 +201,95 @@ class TestSaid:
         assert {result.ids["code"] for result in failed} == {"AccessDenied"}
         assert (exhausted.outcome, exhausted.due_at_ms) == ("retries exhausted", None)
         assert "bucket site met 5 errors in a row, the last one AccessDenied" in exhausted.reason
+
+
+class TestHalved:
+    @pytest.fixture
+    def refused_paths(self, cloud):
+        """Paths for which CloudFront refuses a whole request."""
+        client = cloud.world.client("cloudfront")
+        refused = {b"/bad.css"}
+        message = "Your request contains one or more invalid invalidation paths."
+        refusal = {
+            "Error": {"Code": "InvalidArgument", "Message": message},
+            "ResponseMetadata": {"HTTPStatusCode": 400},
+        }
+
+        def refuse(params, **_):
+            hit = any(b"<Path>%b</Path>" % path in params["body"] for path in refused)
+            return (SimpleNamespace(status_code=400), refusal) if hit else None
+
+        event = "before-call.cloudfront.CreateInvalidation"
+        client.meta.events.register_first(event, refuse)
+        yield refused
+        client.meta.events.unregister(event, refuse)
+
+    def flush_again(self, cloud):
+        """Take the steps of some flushes, each after the last one's pause."""
+        outcomes = []
+        for _ in range(8):
+            outcomes += [result.outcome for result in flush(cloud)]
+            cloud.world.virtual_time.advance(121)
+        return outcomes
+
+    def items(self, cloud):
+        return sorted(item for invalidation in sent(cloud) for item in invalidation)
+
+    def test_alone(self, cloud, refused_paths):
+        """
+        One item that is refused is halved off: all others go, and it fails by itself.
+        """
+        change(cloud, "a.css", "bad.css", "c.css", "d.css", "e.css")
+
+        outcomes = self.flush_again(cloud)
+
+        assert outcomes.count("batch halved") == 2
+        assert outcomes.count("batch failed") == 1
+        assert outcomes[-1] == "nothing pending"
+        assert self.items(cloud) == ["/a.css", "/c.css", "/d.css", "/e.css"]
+
+    @pytest.mark.parametrize("nth", range(1, 12))
+    def test_dies(self, cloud, ledger, refused_paths, nth):
+        """
+        Wherever it dies, and though the whole would be taken then, nothing is paid for twice.
+        """
+        change(cloud, "a.css", "bad.css")
+        steps = flushes.steps(suite.flush_context(cloud, token=token), DELAYS, "site")
+        assert next(steps).outcome == "plan committed"
+        cloud.world.faults.restart()
+        cloud.world.faults.rules.append(Rule(does=Does.CRASH_BEFORE, service="dynamodb", nth=nth))
+        with suppress(Crash):
+            list(steps)
+        cloud.world.faults.rules.clear()
+        refused_paths.clear()
+        cloud.world.virtual_time.advance(200)
+
+        self.flush_again(cloud)
+
+        assert self.items(cloud) == ["/a.css", "/bad.css"]
+        assert list(ledger.query(rows.all_changes("site"))) == []
+
+    def test_reference_conflict(self, cloud):
+        """
+        A CallerReference that was used before is no matter of items: halves would be paid for anew.
+        """
+        change(cloud, "a.css", "b.css")
+        client = cloud.world.client("cloudfront")
+        message = "Your request contains a caller reference that was used for a previous batch."
+        refusal = {
+            "Error": {"Code": "InvalidArgument", "Message": message},
+            "ResponseMetadata": {"HTTPStatusCode": 400},
+        }
+
+        def refuse(**_):
+            return SimpleNamespace(status_code=400), refusal
+
+        event = "before-call.cloudfront.CreateInvalidation"
+        client.meta.events.register_first(event, refuse)
+        outcomes = [result.outcome for result in flush(cloud, cloudfront=client)]
+        client.meta.events.unregister(event, refuse)
+
+        assert outcomes == ["plan committed", "batch retried later", "flush retried later"]
 
 
 class TestLock:

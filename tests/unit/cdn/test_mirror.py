@@ -13,6 +13,7 @@ TESTED_ELSEWHERE = {
     "cloudfront/pages.py": "tests/unit/cdn/invalidation/test_route_table.py",
     "cloudfront/probe.py": "tests/local/rotation/test_rotate_keys.py",
     "invalidation/batches.py": "tests/local/invalidation/test_flush_steps.py",
+    "invalidation/context.py": "tests/local/invalidation/test_flush_steps.py",
     "invalidation/flushes.py": "tests/local/invalidation/test_flush_steps.py",
     "rotation/context.py": "tests/local/rotation/test_rotate_keys.py",
     "rotation/key_group_resource.py": "tests/local/rotation/test_rotate_keys.py",

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from botocore.exceptions import ClientError
+
+from cdn.aws import retryable
+from cdn.errors import RetryLaterError
+
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
@@ -18,11 +23,16 @@ def send(client: SQSClient, queue_url: str, *, body: str, reason: str) -> None:
 
     Args:
         reason: For people; only its first 500 characters are kept.
+
+    Raises:
+        RetryLaterError: SQS did not take it: let the message come again.
     """
-    client.send_message(
-        QueueUrl=queue_url,
-        MessageBody=body,
-        MessageAttributes={
-            REASON: {"DataType": "String", "StringValue": reason[:MAX_REASON_CHARS]}
-        },
-    )
+    shortened = reason[:MAX_REASON_CHARS]
+    try:
+        client.send_message(
+            QueueUrl=queue_url,
+            MessageBody=body,
+            MessageAttributes={REASON: {"DataType": "String", "StringValue": shortened}},
+        )
+    except ClientError as exc:
+        raise RetryLaterError("SendMessage", retryable.code_of(exc)) from exc

@@ -147,6 +147,7 @@ class BatchRow(Row, total=False):
     Attributes:
         items: Paths, packed.
         caller_reference: The CallerReference, the same at each attempt.
+        halved_at_ms: From when on two others, of half its items each, are to take its place.
         sent_at_ms: When CloudFront took it, or when it ended otherwise.
         watch_id: Of the watch that says what became of it.
     """
@@ -158,6 +159,7 @@ class BatchRow(Row, total=False):
     plan_id: str
     caller_reference: str
     error_count: int
+    halved_at_ms: int
     sent_at_ms: int
     watch_id: str
     expires_at_s: int
@@ -196,6 +198,11 @@ def plans_since(bucket: str, at_ms: int) -> KeyRange[PlanRow]:
 def batch(bucket: str, plan_id: str, number: int) -> Key[BatchRow]:
     """Return the key of a plan's batch."""
     return Key(_bucket(bucket), f"batch#{plan_id}#{number:04d}")
+
+
+def half_batch(key: Key[BatchRow], number: int) -> Key[BatchRow]:
+    """Return the key of one half (0 or 1) of the batch *key*; it sorts right after it."""
+    return Key(key.pk, f"{key.sk}-{number}")
 
 
 def batches(bucket: str, plan_id: str) -> KeyRange[BatchRow]:

@@ -52,6 +52,18 @@ def create(
     return response["Invalidation"]["Id"]
 
 
+def may_refuse_one_item(response: Any) -> bool:  # noqa: ANN401  # botocore's response shape
+    """
+    Return whether CloudFront may have refused a request for one of its items; it never says which.
+
+    >>> refused = {"Error": {"Code": "InvalidArgument", "Message": "invalid invalidation paths"}}
+    >>> may_refuse_one_item(refused)
+    True
+    """
+    code = retryable.error_code(response)
+    return code in {"BatchTooLarge", "InvalidArgument"} and not _is_reference_conflict(response)
+
+
 def _is_reference_conflict(response: Any) -> bool:  # noqa: ANN401  # botocore's response shape
     # The documented InvalidationBatchAlreadyExists is no modelled error; in the field the
     # code is InvalidArgument with a sentence: https://github.com/aws/aws-cdk/issues/3878

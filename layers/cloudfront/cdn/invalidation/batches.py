@@ -7,7 +7,6 @@ named are never sent, and expire.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, cast
 
@@ -22,19 +21,13 @@ from cdn.errors import RetryLaterError, TargetGoneError
 from cdn.invalidation import changes, planner, route_table, routes
 from cdn.telemetry import StepResult
 from cdn.watching import watches
-from cdn.watching.watches import WatchContext
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-
-    from mypy_boto3_cloudfront import CloudFrontClient
-    from mypy_boto3_s3 import S3Client
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from cdn.aws.rows import BatchRow, ChangesRow, PlanRow
-    from cdn.aws.table import Table
-    from cdn.aws.timers import TimerQueue
-    from cdn.cloudfront.quotas import Limits
     from cdn.invalidation.changes import Change
+    from cdn.invalidation.context import FlushContext
     from cdn.telemetry import WatchOutcome
     from cdn.watching.watches import Watched
 
@@ -45,36 +38,6 @@ _MAX_REASONS = 1_000
 
 BATCHES_LEFT = "BatchesLeft"
 """The code of a RetryLaterError that says that batches met errors, each of which was reported."""
-
-
-@dataclass(frozen=True, slots=True)
-class FlushContext:
-    """
-    All that planning and sending work with.
-
-    Attributes:
-        access_points: Buckets by other names that origins have for them; see `origins.bucket_of`.
-        both_forms: See `paths.forms`.
-        token: Returns a new random text.
-    """
-
-    ledger: Table
-    cloudfront: CloudFrontClient
-    s3: S3Client
-    watch_timers: TimerQueue
-    limits: Limits
-    access_points: Mapping[str, str]
-    both_forms: bool
-    now: Callable[[], float]
-    token: Callable[[], str]
-
-    def now_ms(self) -> int:
-        """Return the time as rows have it."""
-        return int(self.now() * 1000)
-
-    def watch_context(self) -> WatchContext:
-        """Return as much of this as watches work with."""
-        return WatchContext(self.ledger, self.cloudfront, self.watch_timers, self.now)
 
 
 def planned_ids(
@@ -200,24 +163,33 @@ def finish(context: FlushContext, bucket: str, plan_id: str, lock: str) -> Itera
         keep={"committed_at_ms": context.now_ms()},
         remove=("expires_at_s",),
     )
-    keys = [
-        (rows.key_of(row), row)
-        for row in context.ledger.query(rows.batches(bucket, plan_id))
-        if "sent_at_ms" not in row
-    ]
     if plan is None:
-        context.ledger.delete(key for key, _ in keys)
+        context.ledger.delete(key for key, _ in _unsent(context, bucket, plan_id))
         _release(context, bucket, plan_id, lock)
         reason = "its row does not exist; what is pending is planned anew"
         yield StepResult("plan gone", reason, {"bucket": bucket, "plan_id": plan_id})
         return
-    for key, row in keys:
+    unsent = _unsent(context, bucket, plan_id)
+    for key, row in unsent:
         if "expires_at_s" in row:
             context.ledger.update(key, remove=("expires_at_s",))
-    yield from _send_all(context, bucket, keys)
+    while unsent:
+        yield from _send_all(context, bucket, unsent)
+        # In the place of what was halved there are its halves now.
+        unsent = _unsent(context, bucket, plan_id)
     context.ledger.delete(change_keys(bucket, rows.unpack(plan["change_row_keys"])))
     context.ledger.update(rows.plan(bucket, plan_id), put={"expires_at_s": _expires_at_s(context)})
     _release(context, bucket, plan_id, lock)
+
+
+def _unsent(
+    context: FlushContext, bucket: str, plan_id: str
+) -> list[tuple[Key[BatchRow], BatchRow]]:
+    return [
+        (rows.key_of(row), row)
+        for row in context.ledger.query(rows.batches(bucket, plan_id))
+        if "sent_at_ms" not in row
+    ]
 
 
 def _release(context: FlushContext, bucket: str, plan_id: str, lock: str) -> None:
@@ -263,7 +235,7 @@ def _send(context: FlushContext, bucket: str, key: Key[BatchRow], batch: BatchRo
     """
     target = Target(cast("Kind", batch["target_kind"]), batch["target_id"])
     caller_reference = batch["caller_reference"]
-    items = rows.unpack(batch["items"])
+    items: list[str] = rows.unpack(batch["items"])
     share = quotas.share_of(items)
     ids: dict[str, Any] = {
         "bucket": bucket,
@@ -274,6 +246,9 @@ def _send(context: FlushContext, bucket: str, key: Key[BatchRow], batch: BatchRo
         "wildcards": share.wildcards,
     }
     details = {"bucket": bucket, "items": batch["item_count"], "plan_id": batch["plan_id"]}
+    if "halved_at_ms" in batch:
+        _halve(context, key, batch, items)
+        return StepResult("batch halved", "it was begun before", ids)
     quota_reservations.reserve(
         context.ledger, caller_reference, share, limits=context.limits, now_ms=context.now_ms()
     )
@@ -289,6 +264,9 @@ def _send(context: FlushContext, bucket: str, key: Key[BatchRow], batch: BatchRo
         result = StepResult("invalidation target gone", str(exc), ids)
     except ClientError as exc:
         ids["code"] = retryable.code_of(exc)
+        if len(items) > 1 and invalidations.may_refuse_one_item(exc.response):
+            _halve(context, key, batch, items)
+            return StepResult("batch halved", str(exc), ids)
         counted = context.ledger.update(key, add={"error_count": 1}) or {}
         if counted.get("error_count", 0) < retryable.MAX_ERRORS:
             return StepResult("batch retried later", str(exc), ids)
@@ -308,6 +286,31 @@ def _send(context: FlushContext, bucket: str, key: Key[BatchRow], batch: BatchRo
     }
     context.ledger.update(key, put=sent)
     return result
+
+
+def _halve(
+    context: FlushContext, key: Key[BatchRow], batch: BatchRow, items: Sequence[str]
+) -> None:
+    """
+    Put two batches in the place of one, so that an item that is refused stands alone in the end.
+
+    The batch itself is never sent from the first write on, whatever dies in between.
+    """
+    context.ledger.update(key, keep={"halved_at_ms": context.now_ms()})
+    quota_reservations.release(context.ledger, batch["caller_reference"])
+    middle = len(items) // 2
+    for number, half in enumerate((items[:middle], items[middle:])):
+        row: BatchRow = {
+            "target_kind": batch["target_kind"],
+            "target_id": batch["target_id"],
+            "items": rows.pack(half),
+            "item_count": len(half),
+            "plan_id": batch["plan_id"],
+            "caller_reference": context.token(),
+        }
+        context.ledger.create(rows.half_batch(key, number), row)
+    ended: BatchRow = {"sent_at_ms": context.now_ms(), "expires_at_s": _expires_at_s(context)}
+    context.ledger.update(key, put=ended)
 
 
 def _end(

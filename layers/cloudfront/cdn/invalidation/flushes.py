@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping
 
     from cdn.aws.rows import ChangesRow, FlushRow
-    from cdn.invalidation.batches import FlushContext
+    from cdn.invalidation.context import FlushContext
     from cdn.telemetry import Outcome
 
 # Longer than the function may run, shorter than its timers' visibility timeout.

@@ -1,9 +1,11 @@
 """A dead letter is the message itself, with the reason beside it."""
 
 import boto3
+import pytest
 from botocore.stub import Stubber
 
 from cdn.aws import dead_letters
+from cdn.errors import RetryLaterError
 
 
 def test_send():
@@ -24,3 +26,34 @@ def test_send():
         dead_letters.send(client, "https://dead", body="no json", reason="the body is not JSON")
 
         stub.assert_no_pending_responses()
+
+
+def test_reason_is_short():
+    """
+    Of a long reason the beginning is kept: SQS counts it as part of the message.
+    """
+    client = boto3.Session("k", "s", region_name="us-east-1").client("sqs")
+    attribute = {"DataType": "String", "StringValue": "x" * 500}
+    request = {
+        "QueueUrl": "https://dead",
+        "MessageBody": "no json",
+        "MessageAttributes": {"reason": attribute},
+    }
+    with Stubber(client) as stub:
+        stub.add_response("send_message", {"MessageId": "m"}, request)
+
+        dead_letters.send(client, "https://dead", body="no json", reason="x" * 300_000)
+
+        stub.assert_no_pending_responses()
+
+
+def test_not_taken():
+    """
+    A letter that SQS does not take is to be sent later, and the error names the code.
+    """
+    client = boto3.Session("k", "s", region_name="us-east-1").client("sqs")
+    with Stubber(client) as stub:
+        stub.add_client_error("send_message", "InvalidParameterValue", http_status_code=400)
+
+        with pytest.raises(RetryLaterError, match="InvalidParameterValue"):
+            dead_letters.send(client, "https://dead", body="no json", reason="x")

@@ -128,10 +128,10 @@ class TestCreate:
         """
         assert create("r", item)["InvalidationBatch"]["Paths"]["Items"] == [item]
 
-    @pytest.mark.parametrize("item", ["", "a", "*", "images/*", "/" + "x" * 4_000])
+    @pytest.mark.parametrize("item", ["", "a", "*", "images/*", "/" + "x" * 4_000, "/it's"])
     def test_bad_item(self, create, item):
         """
-        An item without its slash, or of 4,001 characters, spoils the request.
+        An item without its slash, of 4,001 characters, or with an apostrophe has all refused.
         """
         with pytest.raises(ServiceError, match=r"InvalidArgument: .* invalid invalidation paths"):
             create("r", "/good", item)
