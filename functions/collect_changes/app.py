@@ -4,7 +4,6 @@ import sys
 import time
 from collections import Counter, defaultdict
 from typing import Any
-from uuid import uuid4
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -45,10 +44,15 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
         flush_timers=TimerQueue(clients.sqs(), given.flush_timers_url),
         delays=FlushDelays(given.quiet_period_s * 1000, given.max_wait_s * 1000),
         now=time.time,
-        token=lambda: uuid4().hex,
+    )
+    source = collecting.source_of(
+        {
+            record["messageId"]: int(record["attributes"]["SentTimestamp"])
+            for record in event["Records"]
+        }
     )
     for bucket, changes in collected.items():
-        telemetry.report(collecting.collect(collect_context, bucket, changes))
+        telemetry.report(collecting.collect(collect_context, bucket, changes, source))
     for reason, count in ignored.items():
         telemetry.report(StepResult("events ignored", reason, {"events": count}))
     # Last, so that a letter which SQS does not take is in the way of nothing that is good.

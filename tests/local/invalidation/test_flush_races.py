@@ -8,7 +8,7 @@ from cdn.aws.table import Table
 from cdn.aws.timers import TimerQueue
 from cdn.invalidation import collecting, flushes
 from cdn.invalidation.changes import Change
-from cdn.invalidation.collecting import CollectContext
+from cdn.invalidation.collecting import CollectContext, Source
 from cdn.invalidation.flushes import FlushDelays
 from tests.local import suite
 
@@ -24,7 +24,7 @@ def cloud():
 @pytest.fixture
 def collect(cloud):
     """Collect that *keys* were uploaded, without a timer that would come by itself."""
-    sequencers = count(1)
+    sequencers, sources = count(1), count()
 
     def collect(*keys):
         client, now = cloud.world.client, cloud.world.virtual_time.now
@@ -33,11 +33,10 @@ def collect(cloud):
             flush_timers=TimerQueue(client("sqs"), cloud.announcements_url),
             delays=DELAYS,
             now=now,
-            token=tokens(),
         )
         at_ms = int(now() * 1000)
         collected = [Change(key, "created", f"{next(sequencers):X}", at_ms) for key in keys]
-        collecting.collect(context, "site", collected)
+        collecting.collect(context, "site", collected, Source(f"{next(sources)}", at_ms))
 
     return collect
 

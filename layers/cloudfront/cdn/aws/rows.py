@@ -171,7 +171,7 @@ def flush(bucket: str) -> Key[FlushRow]:
 
 
 def changes(bucket: str, *, at_ms: int, token: str) -> Key[ChangesRow]:
-    """Return the key of what one invocation collects."""
+    """Return the key of what one invocation collects, of messages sent at *at_ms* or later."""
     return Key(_bucket(bucket), f"change#{at_ms:015d}#{token}")
 
 

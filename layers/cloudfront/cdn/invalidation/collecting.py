@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from cdn.aws import rows
@@ -10,7 +12,7 @@ from cdn.invalidation import changes
 from cdn.telemetry import StepResult
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from cdn.aws.rows import ChangesRow
     from cdn.aws.table import Table
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 # A flush that is this late has lost its timer: messages are redelivered long before.
 _LOST_AFTER_MS = 30_000
 
+_DIGEST_BYTES = 16
+
 
 @dataclass(frozen=True, slots=True)
 class CollectContext:
@@ -30,19 +34,42 @@ class CollectContext:
     flush_timers: TimerQueue
     delays: FlushDelays
     now: Callable[[], float]
-    token: Callable[[], str]
 
 
-def collect(context: CollectContext, bucket: str, collected: Sequence[Change]) -> StepResult:
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The messages of one invocation: a digest of their ids, and when the first was sent."""
+
+    digest: str
+    sent_at_ms: int
+
+
+def source_of(messages: Mapping[str, int]) -> Source:
+    """
+    Return what names an invocation by its messages, their ids and when each was sent.
+
+    >>> source_of({"m1": 1_795_305_600_000, "m2": 1_795_305_600_005}).sent_at_ms
+    1795305600000
+    """
+    text = json.dumps(sorted(messages))
+    digest = blake2b(text.encode(), digest_size=_DIGEST_BYTES).hexdigest()
+    return Source(digest, min(messages.values()))
+
+
+def collect(
+    context: CollectContext, bucket: str, collected: Sequence[Change], source: Source
+) -> StepResult:
     """
     Write *collected* to the ledger first, then make sure that one flush of *bucket* is due.
 
-    Whatever dies in between, the event comes again: rows that have the same change twice count
-    once, and a timer too many finds nothing to do.
+    Whatever dies in between, the messages come again: together they are written over what is
+    there, not beside it; rows that have the same change twice count once; and a timer too many
+    finds nothing to do.
     """
     now_ms = int(context.now() * 1000)
-    for blob in changes.pack(collected):
-        key = rows.changes(bucket, at_ms=now_ms, token=context.token())
+    for number, blob in enumerate(changes.pack(collected)):
+        token = f"{source.digest}-{number}"
+        key = rows.changes(bucket, at_ms=source.sent_at_ms, token=token)
         row: ChangesRow = {"changes": blob}
         context.ledger.replace(key, row)
     due_at_ms = now_ms + context.delays.max_wait_ms

@@ -1,5 +1,6 @@
 """What is collected is in the ledger before anything else, and one flush is due."""
 
+import random
 from typing import Any
 
 import pytest
@@ -7,18 +8,31 @@ import pytest
 from cdn.aws import rows
 from cdn.invalidation import changes, collecting
 from cdn.invalidation.changes import Change
-from cdn.invalidation.collecting import CollectContext
+from cdn.invalidation.collecting import CollectContext, Source
 from cdn.invalidation.flushes import FlushDelays
 
+FIRST, SECOND = Source("first", 1_790_000_000_000), Source("second", 1_790_000_000_500)
 CHANGES = [Change("a.css", "created", "01", 1), Change("b.css", "deleted", "02", 2)]
 
 
 @pytest.fixture
 def context(ledger, time_source, recorded_timers):
     timers: Any = recorded_timers()
-    tokens = iter(f"token-{number}" for number in range(99))
     delays = FlushDelays(quiet_period_ms=2_000, max_wait_ms=60_000)
-    return CollectContext(ledger, timers, delays, time_source, lambda: next(tokens))
+    return CollectContext(ledger, timers, delays, time_source)
+
+
+class TestSourceOf:
+    def test_same(self):
+        """
+        The same messages give the same source in whatever order, others another.
+        """
+        first = collecting.source_of({"a": 2, "b": 1})
+
+        assert first == collecting.source_of({"b": 1, "a": 2})
+        assert first.sent_at_ms == 1
+        assert first.digest != collecting.source_of({"a": 2}).digest
+        assert first.digest != collecting.source_of({"ab": 1}).digest
 
 
 class TestCollect:
@@ -26,7 +40,7 @@ class TestCollect:
         """
         The first changes are written, start a flush, and schedule it after the quiet period.
         """
-        result = collecting.collect(context, "site", CHANGES)
+        result = collecting.collect(context, "site", CHANGES, FIRST)
 
         (row,) = ledger.query(rows.all_changes("site"))
         assert changes.unpack(row["changes"]) == CHANGES
@@ -40,15 +54,41 @@ class TestCollect:
         )
         assert result.due_at_ms == time_source.now_ms() + 60_000
 
+    def test_again(self, context, ledger, time_source):
+        """
+        Messages that come again are written over what they wrote before, not beside it.
+        """
+        collecting.collect(context, "site", CHANGES, FIRST)
+        time_source.s += 90
+
+        collecting.collect(context, "site", CHANGES, FIRST)
+
+        (row,) = ledger.query(rows.all_changes("site"))
+        assert changes.unpack(row["changes"]) == CHANGES
+
+    def test_large(self, context, ledger):
+        """
+        Changes that fill several rows are all there, once, though they come again.
+        """
+        keys = (f"{random.Random(number).getrandbits(128):x}" for number in range(20_000))
+        many = [Change(key, "created", f"{number:x}", number) for number, key in enumerate(keys)]
+
+        for _ in range(2):
+            collecting.collect(context, "site", many, FIRST)
+
+        written = list(ledger.query(rows.all_changes("site")))
+        assert len(written) == 2
+        assert [change for row in written for change in changes.unpack(row["changes"])] == many
+
     def test_more(self, context, ledger, time_source):
         """
         More changes join the flush that is due, without a timer of their own.
         """
-        collecting.collect(context, "site", CHANGES[:1])
+        collecting.collect(context, "site", CHANGES[:1], FIRST)
         first_at_ms = time_source.now_ms()
         time_source.s += 1
 
-        collecting.collect(context, "site", CHANGES[1:])
+        collecting.collect(context, "site", CHANGES[1:], SECOND)
 
         flush = ledger.get(rows.flush("site"))
         assert flush["first_change_at_ms"] == first_at_ms
@@ -60,9 +100,9 @@ class TestCollect:
         """
         A flush that is half a minute late has lost its timer, and gets a new one.
         """
-        collecting.collect(context, "site", CHANGES[:1])
+        collecting.collect(context, "site", CHANGES[:1], FIRST)
         time_source.s += 91
 
-        collecting.collect(context, "site", CHANGES[1:])
+        collecting.collect(context, "site", CHANGES[1:], SECOND)
 
         assert len(context.flush_timers.scheduled) == 2
