@@ -1,5 +1,6 @@
 """A URL pattern means one thing to browsers, to RFC 3986 and to us, or it is refused."""
 
+import re
 import sys
 import unicodedata
 from urllib.parse import unquote, urlsplit
@@ -313,6 +314,18 @@ class TestOverlapping:
         assert (url_patterns.overlapping(texts) is not None) == together
 
 
+def plain():
+    """
+    Return a strategy for what the pattern of usual URLs matches.
+
+    Hypothesis knows neither possessive quantifiers nor look-arounds, and misses four times of
+    five: without them the pattern matches no less, and what it matches too much is filtered out.
+    """
+    pattern = re.sub(r"\(\?<?=/\)|(?<=[+*?])\+", "", url_patterns._PLAIN.pattern)
+    texts = st.from_regex(re.compile(pattern, re.ASCII), fullmatch=True)
+    return texts.filter(url_patterns._PLAIN.fullmatch)
+
+
 class TestPlain:
     """URLs that are taken as they stand are those that every check lets through as they stand."""
 
@@ -353,7 +366,7 @@ class TestPlain:
         assert not url_patterns._PLAIN.fullmatch(text)
         assert self.same(text)
 
-    @given(st.from_regex(url_patterns._PLAIN, fullmatch=True))
+    @given(plain())
     def test_whatever_is_plain(self, text):
         """
         Whatever is taken as it stands is written so by the checks, too.
