@@ -1,16 +1,15 @@
 """A dead letter is the message itself, with the reason beside it."""
 
-import boto3
 from botocore.stub import Stubber
 
 from cdn.aws import dead_letters
 
 
-def test_send():
+def test_send(client_of):
     """
     The body stays as it came, so that it can be sent back; the reason is an attribute.
     """
-    client = boto3.Session("k", "s", region_name="us-east-1").client("sqs")
+    client = client_of("sqs")
     request = {
         "QueueUrl": "https://dead",
         "MessageBody": "no json",
