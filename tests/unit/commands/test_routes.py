@@ -10,7 +10,7 @@ from commands import routes
 from commands.exit_codes import Exit
 from local import aws
 from local.cloudfront import CloudFront, doors
-from tests.unit.commands.running import run
+from tests.unit.commands.running import run_here
 
 BY_QUERY, PLAIN = "4cc15a8a-d715-48a4-82b8-cc0b614638fe", "658327ea-f89d-4fab-a63d-7e88639e58f6"
 HOSTS = [
@@ -122,16 +122,16 @@ class TestCommand:
         """
         For machines, standard output is JSON and nothing else.
         """
-        done = run("routes", "docs/index.html", "--example", "--json")
+        done = run_here("routes", "docs/index.html", "--example", "--json")
 
         assert done.returncode == 0
         assert json.loads(done.stdout)["routes"][0]["path"] == "/docs/index.html"
 
-    def test_nowhere(self):
+    def test_nowhere(self, nowhere):
         """
         Without credentials or region it says what is missing, in a line.
         """
-        done = run("routes", "a", "--stack", "autopilot")
+        done = run_here("routes", "a", "--stack", "autopilot")
 
         assert done.returncode == Exit.AWS_UNREACHABLE
         assert "credentials and region" in done.stderr

@@ -2,7 +2,6 @@
 
 import hashlib
 
-import boto3
 import pytest
 from botocore.stub import Stubber
 
@@ -11,10 +10,8 @@ from cdn.signing import kms
 
 
 @pytest.fixture
-def client():
-    return boto3.client(
-        "kms", region_name="us-east-1", aws_access_key_id="k", aws_secret_access_key="s"
-    )
+def client(client_of):
+    return client_of("kms")
 
 
 @pytest.fixture
