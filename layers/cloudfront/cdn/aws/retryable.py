@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as AwsConnectionError
 
-from cdn.errors import RetryLaterError
+from cdn.errors import NetworkError, RetryLaterError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -56,7 +56,17 @@ def is_retryable(response: Mapping[str, Any]) -> bool:
     False
     """  # noqa: E501  # an error response is one line
     status: int = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    return error_code(response) in _RETRYABLE_CODES or status >= _FIRST_SERVER_ERROR
+    return is_throttling(error_code(response)) or status >= _FIRST_SERVER_ERROR
+
+
+def is_throttling(code: str) -> bool:
+    """
+    Return whether *code* alone says that the same request succeeds later.
+
+    >>> is_throttling("ThrottlingException"), is_throttling("NotAuthorizedForSourceException")
+    (True, False)
+    """
+    return code in _RETRYABLE_CODES
 
 
 def error_code(response: Mapping[str, Any]) -> str:
@@ -89,7 +99,7 @@ def backoff_ms(retry_count: int) -> int:
 @contextmanager
 def retry_later(*conflicts: str) -> Iterator[None]:
     """
-    Raise retryable error responses, and errors of the network, as RetryLaterError.
+    Raise retryable error responses as RetryLaterError, and errors of the network as NetworkError.
 
     Args:
         conflicts: Codes that say here that something has changed since it was read.
@@ -102,4 +112,4 @@ def retry_later(*conflicts: str) -> Iterator[None]:
             raise RetryLaterError(exc.operation_name, code) from exc
         raise
     except (AwsConnectionError, HTTPClientError) as exc:
-        raise RetryLaterError("a request to AWS", code_of(exc)) from exc
+        raise NetworkError("a request to AWS", code_of(exc)) from exc

@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from cdn.aws import retryable, rows, table
 from cdn.cloudfront import quota_reservations
-from cdn.errors import RetryLaterError
+from cdn.errors import NetworkError, RetryLaterError
 from cdn.invalidation import batches, changes
 from cdn.telemetry import StepResult
 from cdn.watching import watches
@@ -207,8 +207,9 @@ def _back_off(
         put={"retry_count": retry_count, "retry_at_ms": retry_at_ms, "due_at_ms": retry_at_ms},
         remove=(*_LOCK, "error_count"),
     )
+    outcome = _BACK_OFF_OUTCOMES.get(error.code, "throttled")
     return StepResult(
-        _BACK_OFF_OUTCOMES.get(error.code, "throttled"),
+        "step failed" if isinstance(error, NetworkError) else outcome,
         str(error),
         {"bucket": bucket, "operation": error.operation, "code": error.code},
         retry_at_ms,
