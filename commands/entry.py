@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cdn.errors import CdnError
+from cdn.errors import CdnError, RetryLaterError
 from commands import account
 from commands.account import RefusedError, UnreachableError
 from commands.cli import cli
@@ -66,7 +66,10 @@ def _refuse_usage(error: click.ClickException) -> int:
     return Exit.USAGE
 
 
-def _fail(error: Exception) -> int:
+def _fail(error: BaseException) -> int:
+    # What AWS or botocore itself said tells more than that it is worth a retry.
+    if isinstance(error, RetryLaterError) and error.__cause__ is not None:
+        error = error.__cause__
     _complain(f"autopilot: {error}")
     if isinstance(error, UnreachableError) or (
         isinstance(error, BotoCoreError | ClientError) and account.is_unreachable(error)
