@@ -6,7 +6,6 @@ CdnError                           superclass of all, never raised directly
 ├── UrlPatternError                a URL that is signed for nobody, whatever the grants say
 ├── MessageError                   a message that nobody here can read; dead-letter it
 ├── RetryLaterError                AWS is throttling, or there was a conflict; retry when it is due
-│   └── NetworkError               … because no answer of AWS arrived; retry when it is due
 ├── TargetGoneError                what we act on was deleted; stop
 ├── NotServedError                 no distribution of this account answers for that host
 ├── KeyGroupError                  a key group cannot be made, used or deleted as asked; ask anew
@@ -89,10 +88,6 @@ class RetryLaterError(CdnError):
         self.code = code
         self.due_at_ms = due_at_ms
         self.progressed = progressed
-
-
-class NetworkError(RetryLaterError):
-    """No answer of AWS arrived: the network, a name server or a proxy failed (*code*)."""
 
 
 class TargetGoneError(CdnError):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as AwsConnectionError
 
-from cdn.errors import NetworkError, RetryLaterError
+from cdn.errors import RetryLaterError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -99,7 +99,7 @@ def backoff_ms(retry_count: int) -> int:
 @contextmanager
 def retry_later(*conflicts: str) -> Iterator[None]:
     """
-    Raise retryable error responses as RetryLaterError, and errors of the network as NetworkError.
+    Raise retryable error responses, and errors of the network, as RetryLaterError.
 
     Args:
         conflicts: Codes that say here that something has changed since it was read.
@@ -112,4 +112,4 @@ def retry_later(*conflicts: str) -> Iterator[None]:
             raise RetryLaterError(exc.operation_name, code) from exc
         raise
     except (AwsConnectionError, HTTPClientError) as exc:
-        raise NetworkError("a request to AWS", code_of(exc)) from exc
+        raise RetryLaterError("a request to AWS", code_of(exc)) from exc

@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from cdn.aws import retryable, rows, table
 from cdn.cloudfront import quota_reservations
-from cdn.errors import NetworkError, RetryLaterError
+from cdn.errors import RetryLaterError
 from cdn.invalidation import batches, changes
 from cdn.telemetry import StepResult
 from cdn.watching import watches
@@ -36,7 +36,7 @@ _MAX_CHANGES = 20_000
 _LOCK = ("lock", "lock_expires_at_ms")
 _RETRIES = ("retry_count", "retry_at_ms", "error_count")
 
-# What is not AWS's throttling.
+# What AWS did not say.
 _BACK_OFF_OUTCOMES: Mapping[str, Outcome] = {
     quota_reservations.QUOTA_EXHAUSTED: "quota exhausted",
     batches.BATCHES_LEFT: "flush retried later",
@@ -207,9 +207,9 @@ def _back_off(
         put={"retry_count": retry_count, "retry_at_ms": retry_at_ms, "due_at_ms": retry_at_ms},
         remove=(*_LOCK, "error_count"),
     )
-    outcome = _BACK_OFF_OUTCOMES.get(error.code, "throttled")
+    outcome: Outcome = "throttled" if retryable.is_throttling(error.code) else "step failed"
     return StepResult(
-        "step failed" if isinstance(error, NetworkError) else outcome,
+        _BACK_OFF_OUTCOMES.get(error.code, outcome),
         str(error),
         {"bucket": bucket, "operation": error.operation, "code": error.code},
         retry_at_ms,

@@ -8,7 +8,7 @@ from botocore.stub import Stubber
 
 from cdn.aws import timers
 from cdn.aws.timers import TimerQueue, TimerRun
-from cdn.errors import NetworkError, RetryLaterError
+from cdn.errors import RetryLaterError
 from cdn.telemetry import StepResult
 
 NOW_S = 1_000.0
@@ -82,7 +82,7 @@ class TestRun:
         [
             (RetryLaterError("PutEvents", "ThrottlingException"), "throttled"),
             (RetryLaterError("PutEvents", "NotAuthorizedForSourceException"), "step failed"),
-            (NetworkError("a request to AWS", "EndpointConnectionError"), "step failed"),
+            (RetryLaterError("a request to AWS", "EndpointConnectionError"), "step failed"),
             (ClientError({"Error": {"Code": "x"}}, "GetItem"), "step failed"),
             (EndpointConnectionError(endpoint_url="https://dynamodb"), "step failed"),
         ],
