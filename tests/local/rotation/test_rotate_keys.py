@@ -205,7 +205,7 @@ class TestRevoke:
     @pytest.mark.parametrize("event", [{"revoke": None}, {"revoke": 1}, {"plan": "please"}])
     def test_malformed(self, cloud, event):
         """
-        Whoever asks in another form is told how to, and nothing is done.
+        A question in another form is answered with the right one, and nothing is done.
         """
         assert "refused" in ask(cloud, event)
 
@@ -394,7 +394,7 @@ class TestGroup:
 
     def test_foreign(self):
         """
-        A group of somebody else's is adopted only where that is asked for, and the way is told.
+        A foreign group is adopted only where that is asked for; else the error says how.
         """
         with rotating.running() as cloud:
             key_id = next(iter(cloud.public_keys()))
@@ -424,7 +424,7 @@ class TestGroup:
 class TestCanary:
     def test_broken(self):
         """
-        A canary that fails for another reason than the key counts for nothing, and is told.
+        A canary that fails for another reason than the key counts for nothing, and is recorded.
         """
         with rotating.running(canary=True) as cloud:
             cloud.context = replace(cloud.context, fetch=lambda url: 503 if "?" in url else 403)

@@ -55,7 +55,7 @@ class TestOffline:
 
     def test_expired(self, key, pem):
         """
-        When it has expired is told, and what to do.
+        When it expired is said, and what to do.
         """
         done = run_here("doctor", sign(key, expires_at_s=1_700_000_000), "--public-key", str(pem))
 

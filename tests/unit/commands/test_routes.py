@@ -62,7 +62,7 @@ def explain(key, *, bucket="site", access_points=None, both_forms=True):
 class TestExplain:
     def test_example(self):
         """
-        Website endpoints, OriginPaths, default root objects and query strings are told apart.
+        Website endpoints, OriginPaths, default root objects and query strings are distinguished.
         """
         found = [(one.path, one.why) for one in explain("docs/index.html")]
 
@@ -88,7 +88,7 @@ class TestExplain:
 
     def test_unreached(self):
         """
-        Where an object cannot be reached, the reason is told.
+        Where an object cannot be reached, the reason is said.
         """
         assert [one.why for one in explain("a.css") if not one.path][:1] == [
             "its OriginPath is /docs"

@@ -57,7 +57,7 @@ class TestSign:
 
     def test_refused(self, client, script):
         """
-        A refusal is told with its code, for the caller to come again.
+        A refusal is raised with its code, for the caller to retry.
         """
         script.add_client_error("sign", "ThrottlingException")
 
