@@ -83,6 +83,7 @@ def _revoke(
         key_id=key_id,
         secret_leaked=event.get("secret_leaked") is True,
         force=event.get("force") is True,
+        report=telemetry.report,
     )
     telemetry.report(
         StepResult(

@@ -179,22 +179,39 @@ class TestRevoke:
 
     def test_leaked(self):
         """
-        With the whole secret leaked, the standby goes as well.
+        With the whole secret leaked, the standby goes as well, and each step is reported.
         """
+        results = []
+
+        def revoke(*, force):
+            return revocation.revoke(
+                cloud.context,
+                key_id=signing,
+                secret_leaked=True,
+                force=force,
+                report=results.append,
+            )
+
         with rotating.running(seed=4) as cloud:
             cloud.settle(max_ticks=60, until=lambda _: "standby" in cloud.states().values())
             before = {version.key_id for version in cloud.versions().values()} - {""}
             signing = cloud.versions()["AWSCURRENT"].key_id
-            assert revocation.revoke(
-                cloud.context, key_id=signing, secret_leaked=True, force=False
-            ).refused
+            assert revoke(force=False).refused
+            assert results == []
 
-            done = revocation.revoke(cloud.context, key_id=signing, secret_leaked=True, force=True)
+            done = revoke(force=True)
 
             assert {*done.key_ids} >= before
             assert done.removed_from_group
             assert done.signing_key_id not in before
             assert not before & {*cloud.members()}
+            assert {result.outcome for result in results[:-1]} == {"rotation step taken"}
+            removed = {
+                result.ids["key_id"]
+                for result in results
+                if result.ids.get("step") == "RemoveFromKeyGroup"
+            }
+            assert removed >= before & {*done.key_ids}
 
     def test_unknown(self, cloud):
         """
