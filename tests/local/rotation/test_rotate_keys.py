@@ -10,6 +10,7 @@ from cdn.aws import rows
 from cdn.errors import KeyGroupError
 from cdn.rotation import key_group_resource, reconcile, revocation
 from cdn.signing import key_pairs
+from cdn.telemetry import StepResult
 from local.custom_resources import CustomResourceError
 from local.faults import Crash, Does, Rule
 from tests.local import rotating, signed
@@ -181,7 +182,7 @@ class TestRevoke:
         """
         With the whole secret leaked, the standby goes as well, and each step is reported.
         """
-        results = []
+        results: list[StepResult] = []
 
         def revoke(*, force):
             return revocation.revoke(
