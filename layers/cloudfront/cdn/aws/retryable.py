@@ -20,7 +20,7 @@ ERROR_BACKOFF_MS = 30_000
 """Before a step that met an unexpected error is retried."""
 
 # What botocore retries as throttling or as transient, and what it does not know:
-# TooManyInvalidationsInProgress.
+# TooManyInvalidationsInProgress, and the part of a BatchWriteItem that DynamoDB throttles.
 _RETRYABLE_CODES = frozenset(
     {
         "BandwidthLimitExceeded",
@@ -39,6 +39,7 @@ _RETRYABLE_CODES = frozenset(
         "TooManyInvalidationsInProgress",
         "TooManyRequestsException",
         "TransactionInProgressException",
+        "UnprocessedItems",
     }
 )
 

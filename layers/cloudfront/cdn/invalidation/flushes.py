@@ -39,6 +39,7 @@ _RETRIES = ("retry_count", "retry_at_ms", "error_count")
 # What AWS did not say.
 _BACK_OFF_OUTCOMES: Mapping[str, Outcome] = {
     quota_reservations.QUOTA_EXHAUSTED: "quota exhausted",
+    quota_reservations.QUOTA_CONTENDED: "quota exhausted",
     batches.BATCHES_LEFT: "flush retried later",
 }
 

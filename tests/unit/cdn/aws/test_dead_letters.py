@@ -1,6 +1,7 @@
 """A dead letter is the message itself, with the reason beside it."""
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 from botocore.stub import Stubber
 
 from cdn.aws import dead_letters
@@ -56,3 +57,20 @@ def test_not_taken(client_of):
 
         with pytest.raises(RetryLaterError, match="InvalidParameterValue"):
             dead_letters.send(client, "https://dead", body="no json", reason="x")
+
+
+def test_unreachable(client_of):
+    """
+    So it is with one that does not reach SQS.
+    """
+    client = client_of("sqs")
+
+    def unplug(**_):
+        raise EndpointConnectionError(endpoint_url="https://sqs")
+
+    client.meta.events.register_first("before-call.sqs.SendMessage", unplug)
+    try:
+        with pytest.raises(RetryLaterError, match="EndpointConnectionError"):
+            dead_letters.send(client, "https://dead", body="no json", reason="x")
+    finally:
+        client.meta.events.unregister("before-call.sqs.SendMessage", unplug)
