@@ -8,12 +8,10 @@ import sys
 from typing import TYPE_CHECKING
 
 import click
-from botocore.exceptions import BotoCoreError, ClientError
 
 from cdn.errors import CdnError
-from commands import account
-from commands.account import RefusedError, UnreachableError
 from commands.cli import cli
+from commands.errors import HELP, RefusedError, UnreachableError
 from commands.exit_codes import Exit
 from commands.options import Options
 from commands.output import Output
@@ -21,10 +19,13 @@ from commands.output import Output
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from botocore.exceptions import BotoCoreError, ClientError
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command, and return its exit code; whatever fails is said in a sentence."""
-    for stream in (sys.stdout, sys.stderr):
+    # A terminal may show, and a person type, what its encoding has not.
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
@@ -52,9 +53,19 @@ def _run(arguments: Sequence[str] | None) -> int:
     except (click.Abort, KeyboardInterrupt):
         _complain("autopilot: stopped")
         return Exit.STOPPED
-    except (UnreachableError, RefusedError, CdnError, BotoCoreError, ClientError) as exc:
-        return _fail(exc)
+    except (UnreachableError, RefusedError, CdnError) as exc:
+        return _fail(exc, unreachable=isinstance(exc, UnreachableError))
+    except _errors_of_aws() as exc:
+        from commands import account  # noqa: PLC0415  # imported by whoever has asked AWS
+
+        return _fail(exc, unreachable=account.is_unreachable(exc))
     return int(code or Exit.DONE)
+
+
+def _errors_of_aws() -> tuple[type[BotoCoreError | ClientError], ...]:
+    """Return what botocore raises, which is nothing as long as no command has imported it."""
+    exceptions = sys.modules.get("botocore.exceptions")
+    return (exceptions.BotoCoreError, exceptions.ClientError) if exceptions else ()
 
 
 def _refuse_usage(error: click.ClickException) -> int:
@@ -66,12 +77,10 @@ def _refuse_usage(error: click.ClickException) -> int:
     return Exit.USAGE
 
 
-def _fail(error: Exception) -> int:
+def _fail(error: Exception, *, unreachable: bool) -> int:
     _complain(f"autopilot: {error}")
-    if isinstance(error, UnreachableError) or (
-        isinstance(error, BotoCoreError | ClientError) and account.is_unreachable(error)
-    ):
-        _complain(account.HELP)
+    if unreachable:
+        _complain(HELP)
         return Exit.AWS_UNREACHABLE
     return Exit.REFUSED_OR_FOUND
 

@@ -69,7 +69,8 @@ def _play(arguments: argparse.Namespace, claims: Claims) -> None:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
+    # Make and autopilot have other words for the options: what is refused shows no usage.
+    parser = argparse.ArgumentParser(prog="demo", usage=argparse.SUPPRESS, description=__doc__)
     parser.add_argument("--chapter", choices=[*CHAPTERS, *ALONE], help="play this one alone")
     parser.add_argument(
         "--site", type=Path, default=site.SHIPPED, help="a folder whose files are uploaded"
