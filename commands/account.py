@@ -94,12 +94,9 @@ class _AnswersRead:
             TypeError,
             ValueError,
         ) as exc:
-            text = str(exc)
-            shown = text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"
-            raise UnreachableError(f"what answers {operation_name} is not AWS: {shown}") from exc
-
-
-_SHOWN_CHARACTERS = 300
+            # The next line would be all that was answered.
+            reason, *_ = str(exc).splitlines() or [type(exc).__name__]
+            raise UnreachableError(f"what answers {operation_name} is not AWS: {reason}") from exc
 
 
 def _read_every_answer(base_classes: list[type], **_: Any) -> None:
