@@ -347,6 +347,8 @@ def look(page: Page, user: str, *, by: Way) -> dict[str, list[str]]:
 
 def main() -> int:
     """Serve the site until somebody stops it."""
+    # By itself it would end the process at once, and leave what it has started.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     identity = Identity(ISSUER, now=time.time)
     with embedded(_ROOT / "template.yaml", parameters=PARAMETERS, fetch=identity.document) as world:
         build(world, identity)
