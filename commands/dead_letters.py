@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from commands.account import Stack
     from commands.output import Output
 
-_HIDDEN_S = 30
+_HIDDEN_S = 120
 # Those hidden first come again when there are so many that to receive all takes longer. Then a
 # batch of nothing new may be chance, and several in a row are the end.
 _MAX_BATCHES_OF_NOTHING_NEW = 10
@@ -91,21 +91,29 @@ def _url(sqs: SQSClient, arn: str) -> str:
 
 def letters(sqs: SQSClient, pair: Pair) -> list[Letter]:
     """Return the letters of *pair*, and leave them where they are."""
-    messages = {message["MessageId"]: message for message in _received(sqs, pair.letters_url)}
-    handles = [message["ReceiptHandle"] for message in messages.values()]
+    messages: dict[str, Any] = {}
+    try:
+        for message in _received(sqs, pair.letters_url):
+            messages[message["MessageId"]] = message
+    finally:
+        handles = [message["ReceiptHandle"] for message in messages.values()]
+        _show_again(sqs, pair.letters_url, handles)
+    return [
+        Letter(pair.name, _moment(message), _reason(message), message["Body"])
+        for message in messages.values()
+    ]
+
+
+def _show_again(sqs: SQSClient, url: str, handles: Sequence[str]) -> None:
     for start in range(0, len(handles), 10):
         # What fails is one that is visible again, or gone: as it shall be.
         sqs.change_message_visibility_batch(
-            QueueUrl=pair.letters_url,
+            QueueUrl=url,
             Entries=[
                 {"Id": str(number), "ReceiptHandle": handle, "VisibilityTimeout": 0}
                 for number, handle in enumerate(handles[start : start + 10])
             ],
         )
-    return [
-        Letter(pair.name, _moment(message), _reason(message), message["Body"])
-        for message in messages.values()
-    ]
 
 
 def redrive(sqs: SQSClient, pair: Pair, *, now: Callable[[], float]) -> int:
@@ -117,12 +125,18 @@ def redrive(sqs: SQSClient, pair: Pair, *, now: Callable[[], float]) -> int:
     """
     began_ms = int(now() * 1000)
     count = 0
-    for message in _received(sqs, pair.letters_url):
-        if int(message["Attributes"]["SentTimestamp"]) >= began_ms:
-            continue
-        sqs.send_message(QueueUrl=pair.source_url, MessageBody=message["Body"])
-        sqs.delete_message(QueueUrl=pair.letters_url, ReceiptHandle=message["ReceiptHandle"])
-        count += 1
+    staying: dict[str, str] = {}
+    try:
+        for message in _received(sqs, pair.letters_url):
+            handle = message["ReceiptHandle"]
+            if int(message["Attributes"]["SentTimestamp"]) >= began_ms:
+                staying[message["MessageId"]] = handle
+                continue
+            sqs.send_message(QueueUrl=pair.source_url, MessageBody=message["Body"])
+            sqs.delete_message(QueueUrl=pair.letters_url, ReceiptHandle=handle)
+            count += 1
+    finally:
+        _show_again(sqs, pair.letters_url, list(staying.values()))
     return count
 
 
