@@ -9,15 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
+
+from commands.errors import UnreachableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-HELP = (
-    "Are the AWS CLI's credentials and region set, or named by --profile and --region? "
-    "Is --stack the stack's name?"
-)
-"""What to ask whoever cannot reach AWS."""
 
 # AWS does not know who asks, whatever the question.
 _NO_CREDENTIALS = frozenset(
@@ -38,14 +35,6 @@ _NO_CREDENTIALS = frozenset(
 )
 
 
-class UnreachableError(Exception):
-    """AWS, or what was asked for there, cannot be reached."""
-
-
-class RefusedError(Exception):
-    """The command does not do what it was asked for; the message says why, and what to do."""
-
-
 @dataclass(frozen=True, slots=True)
 class Account:
     """Where to ask."""
@@ -62,7 +51,9 @@ class Account:
         """
         # boto3 overlooks AWS_REGION, which the AWS CLI reads.
         region = region or os.environ.get("AWS_REGION")
-        return cls(boto3.Session(profile_name=profile, region_name=region))
+        session = boto3.Session(profile_name=profile, region_name=region)
+        session.events.register("creating-client-class", _read_every_answer)
+        return cls(session)
 
     def client(self, service: str) -> Any:  # noqa: ANN401  # known only at run time
         """
@@ -74,9 +65,42 @@ class Account:
         create: Callable[[str], Any] = self.session.client  # type: ignore[assignment]  # overloads
         try:
             return create(service)
-        except ValueError as exc:
-            # An endpoint's address, or a region, that botocore cannot read.
-            raise UnreachableError(str(exc)) from exc
+        except (AttributeError, OSError, ValueError) as exc:
+            # An endpoint or a region that botocore cannot read; a program or a file of
+            # credentials that is not there, or says something else than credentials.
+            raise UnreachableError(f"a setting of the AWS CLI cannot be used: {exc}") from exc
+
+
+class _AnswersRead:
+    """
+    Base of the clients: an answer that is not AWS's is said as that.
+
+    What answers in its place, a proxy or the page of a hotel's network, may send anything, and
+    botocore's parsers expect what the service's model says.
+    """
+
+    def _make_api_call(self, operation_name: str, api_params: dict[str, Any]) -> Any:  # noqa: ANN401  # as the service's model says
+        make: Callable[[str, dict[str, Any]], Any] = super()._make_api_call  # type: ignore[misc]  # the class that botocore makes comes next
+        try:
+            return make(operation_name, api_params)
+        except (BotoCoreError, ClientError):
+            raise
+        except (
+            AttributeError,
+            LookupError,
+            OSError,
+            RecursionError,
+            ResponseParserError,
+            TypeError,
+            ValueError,
+        ) as exc:
+            # The next line would be all that was answered.
+            reason, *_ = str(exc).splitlines() or [type(exc).__name__]
+            raise UnreachableError(f"what answers {operation_name} is not AWS: {reason}") from exc
+
+
+def _read_every_answer(base_classes: list[type], **_: Any) -> None:
+    base_classes.insert(0, _AnswersRead)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +131,14 @@ def read_stack(account: Account, name: str) -> Stack:
     """
     cloudformation = account.client("cloudformation")
     try:
-        (stack,) = cloudformation.describe_stacks(StackName=name)["Stacks"]
+        stacks = cloudformation.describe_stacks(StackName=name).get("Stacks", ())
     except ClientError as exc:
         if "does not exist" in exc.response["Error"].get("Message", ""):
             raise UnreachableError(f"there is no stack {name} in this account and region") from exc
         raise
+    if not stacks:
+        raise UnreachableError(f"there is no stack {name} in this account and region")
+    (stack,) = stacks
     pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=name)
     return Stack(
         name=name,
@@ -138,4 +165,6 @@ def is_unreachable(error: BotoCoreError | ClientError) -> bool:
     response = error.response
     status: int = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     code = response.get("Error", {}).get("Code", "")
-    return code in _NO_CREDENTIALS or status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    # AWS itself sends these commands nowhere else: a redirection is a proxy's.
+    redirected = HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST
+    return code in _NO_CREDENTIALS or redirected or status >= HTTPStatus.INTERNAL_SERVER_ERROR

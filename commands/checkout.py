@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from commands.account import RefusedError
+from commands.errors import RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,7 +47,7 @@ def run_module(root: Path, module: str, arguments: Sequence[str]) -> NoReturn:
             ["make", "--no-print-directory", *_ENVIRONMENTS],  # noqa: S607  # whichever is there
             cwd=root,
             env={name: value for name, value in os.environ.items() if name not in _MAKE_READS},
-            stdout=sys.stderr,
+            stdout=sys.stderr or subprocess.DEVNULL,
             check=False,
         )
     except FileNotFoundError as exc:

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from cdn import __version__
-from commands import checkout, dead_letters, doctor, keys, routes
-from commands.account import RefusedError
+from commands import checkout, dead_letters, keys
+from commands.errors import RefusedError
 from commands.exit_codes import Exit
 from commands.options import ADDRESS, COMMON, MOMENT, TEXT, Options, examples, takes
 
@@ -21,24 +22,56 @@ if TYPE_CHECKING:
     from commands.output import Output
 
 
+class _Group(click.Group):
+    """Commands whose list cuts no sentence, however narrow the terminal is."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write each command's name and first sentence."""
+        with formatter.section("Commands"):
+            formatter.write_dl(
+                [
+                    (name, self.commands[name].get_short_help_str(limit=formatter.width * 10))
+                    for name in self.list_commands(ctx)
+                ]
+            )
+
+
 @takes(*COMMON)
 @click.group(
+    cls=_Group,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="\b\nExit codes: 0 done; 1 refused, or something was found; 2 wrong usage;\n"
+    epilog=examples(
+        "demo",
+        "routes docs/index.html --example",
+        "dead-letters --stack my-stack --region eu-west-1",
+        "keys --profile production --json",
+    )
+    + "\n\n\b\nExit codes: 0 done; 1 refused, or something was found; 2 wrong usage;\n"
     "3 AWS cannot be reached (credentials, region, stack, network); 130 stopped by Ctrl-C.",
 )
 @click.version_option(__version__, prog_name="autopilot", message="%(prog)s %(version)s")
-def cli() -> None:
+@click.pass_context
+def cli(context: click.Context) -> None:
     """Ask a deployed CloudFront Autopilot, help it, or watch it work on this machine.
 
     Speaks to AWS by the settings of the AWS CLI. Common options may stand before or after the
     command.
     """
+    name = context.invoked_subcommand or ""
+    taken = {parameter.name for parameter in cli.commands[name].params}
+    for parameter in COMMON.values():
+        given = context.get_parameter_source(str(parameter.name)) is ParameterSource.COMMANDLINE
+        if given and parameter.name not in taken:
+            raise click.NoSuchOption(parameter.opts[0], f"{name} has no option {parameter.opts[0]}")
+
+
+CHAPTERS = ("upload", "hardship", "access", "rotation", "pages")
+"""As the demo has them."""
 
 
 @takes("as_json")
 @cli.command("demo", epilog=examples("demo", "demo --chapter upload", "demo --site public --json"))
-@click.option("--chapter", type=TEXT, help="Play this chapter alone.")
+@click.option("--chapter", type=click.Choice(CHAPTERS), help="Play this chapter alone.")
 @click.option(
     "--site",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
@@ -85,6 +118,8 @@ def show_routes(options: Options, key: str, bucket: str | None, *, example: bool
 
     KEY is the object's key in the bucket.
     """
+    from commands import routes  # noqa: PLC0415  # it imports boto3, which takes long
+
     output = options.output
     site = routes.example() if example else routes.read_site(options.read_stack(output), output)
     if example:
@@ -126,6 +161,8 @@ def diagnose(
 
     URL is as the viewer sent it, with all its parameters, in quotes. Exits with 0 if it opens.
     """
+    from commands import doctor  # noqa: PLC0415  # it imports boto3, which takes long
+
     output = options.output
     request: dict[str, Any] = {
         "cookies": cookies,
@@ -145,9 +182,19 @@ def diagnose(
 
 def _read_pem(file: Path) -> str:
     try:
-        return file.read_text(encoding="utf-8")
+        # Of what never ends, no more is read than a key could be.
+        with file.open(encoding="utf-8") as opened:
+            text = opened.read(_MAX_PEM_CHARACTERS + 1)
     except UnicodeDecodeError as exc:
         raise RefusedError(f"{file} is no PEM file: it is not text") from exc
+    except OSError as exc:
+        raise RefusedError(f"{file} cannot be read: {exc.strerror}") from exc
+    if len(text) > _MAX_PEM_CHARACTERS:
+        raise RefusedError(f"{file} is no PEM file of a key: it is too long")
+    return text
+
+
+_MAX_PEM_CHARACTERS = 65_536
 
 
 @takes(*COMMON)

@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from commands.account import RefusedError
+from commands.errors import RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,7 +38,7 @@ def ask(lambda_client: Any, function: str, question: Mapping[str, Any]) -> dict[
         raise FailedError(payload[:500])
     try:
         answer = json.loads(payload)
-    except ValueError as exc:
+    except (RecursionError, ValueError) as exc:
         raise FailedError(payload[:500]) from exc
     if not isinstance(answer, dict):
         raise FailedError(payload[:500])
@@ -68,20 +68,20 @@ def show(answer: Mapping[str, Any], output: Output) -> None:
     Raises:
         RefusedError: It is of a form that is not known here.
     """
-    if output.as_json:
-        output.json(answer)
-        return
     try:
-        if "keys" in answer:
+        if output.as_json:
+            output.json(answer)
+        elif "keys" in answer:
             _show_plan(answer, output)
         elif answer["refused"]:
             output.line(f"Nothing was done: {answer['refused']}")
         else:
             _show_revocation(answer, output)
-    except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as exc:
+    except (AttributeError, KeyError, OverflowError, RecursionError, TypeError, ValueError) as exc:
         # Stacks are updated, and command lines installed, at different times.
         raise RefusedError(
-            "the stack's version answers otherwise than this one expects; --json shows the answer"
+            "the stack's version answers otherwise than this one expects"
+            + ("" if output.as_json else "; --json shows the answer")
         ) from exc
 
 

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from commands import account
-from commands.account import Account, Stack
 from commands.output import Output
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from commands.account import Account, Stack
 
 C = TypeVar("C", bound=click.Command)
 
@@ -34,6 +34,9 @@ class Options:
 
     @property
     def account(self) -> Account:
+        # boto3 takes longer to import than all else, and only who asks AWS needs it.
+        from commands.account import Account  # noqa: PLC0415
+
         return Account.of(profile=self.profile, region=self.region)
 
     @property
@@ -42,6 +45,8 @@ class Options:
 
     def read_stack(self, output: Output) -> Stack:
         with output.status(f"Reading stack {self.stack}"):
+            from commands import account  # noqa: PLC0415  # as above
+
             return account.read_stack(self.account, self.stack)
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 # Controls, formats (among them those that turn the direction of writing), surrogates, separators
 # of lines and paragraphs.
 _STEERING = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+_MIN_TABLE_WIDTH = 60
 
 
 def literal(text: str) -> str:
@@ -66,9 +67,15 @@ class Output:
         )
 
     def json(self, answer: Mapping[str, Any]) -> None:
-        """Print *answer* as one line of JSON, in ASCII."""
+        """
+        Print *answer* as one line of JSON, in ASCII.
+
+        Raises:
+            RecursionError: It is too deep.
+            ValueError: It holds a number that JSON has not.
+        """
         # JSON lets DEL stand as it is.
-        text = json.dumps(answer).replace("\x7f", "\\u007f")
+        text = json.dumps(answer, allow_nan=False).replace("\x7f", "\\u007f")
         self.stdout.file.write(f"{text}\n")
 
     def line(self, text: str = "", *, style: str = "") -> None:
@@ -80,10 +87,20 @@ class Output:
         self.stderr.print(Text(literal(text)), soft_wrap=True)
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-        """Print a table in a terminal, and lines of cells between tabs anywhere else."""
+        """
+        Print a table in a terminal, and lines of cells between tabs anywhere else.
+
+        Where a table would be too narrow to read, each cell has a line of its own.
+        """
         if not self.stdout.file.isatty():
             for row in (columns, *rows):
                 self.line_of_cells(row)
+            return
+        if self.stdout.width < _MIN_TABLE_WIDTH:
+            for row in rows:
+                self.line()
+                for heading, cell in zip(columns, row, strict=True):
+                    self.line(f"{heading}: {cell}")
             return
         table = Table(*columns)
         for column in table.columns:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from cdn.cloudfront import behaviors, distributions, paths
 from cdn.cloudfront.behaviors import Distribution
 from cdn.invalidation import routes
-from commands.account import RefusedError
+from commands.errors import RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -14,6 +14,7 @@ import struct
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -347,16 +348,19 @@ def look(page: Page, user: str, *, by: Way) -> dict[str, list[str]]:
 
 def main() -> int:
     """Serve the site until somebody stops it."""
+    # By itself it would end the process at once, and leave what it has started.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     identity = Identity(ISSUER, now=time.time)
     with embedded(_ROOT / "template.yaml", parameters=PARAMETERS, fetch=identity.document) as world:
         build(world, identity)
         options = " ".join(f"'{flag}'" for flag in browser.flags(world))
-        sys.stdout.write(
-            "The gallery is open, until Ctrl-C. Visit it with a browser of its own:\n"
-            f'  chromium {options} --user-data-dir="$(mktemp -d)" {ORIGIN}/\n'
-        )
-        sys.stdout.flush()
-        signal.sigwait({signal.SIGINT, signal.SIGTERM})
+        with suppress(KeyboardInterrupt):
+            sys.stdout.write(
+                "The gallery is open, until Ctrl-C. Visit it with a browser of its own:\n"
+                f'  chromium {options} --user-data-dir="$(mktemp -d)" {ORIGIN}/\n'
+            )
+            sys.stdout.flush()
+            signal.pause()
     return 0
 
 

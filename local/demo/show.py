@@ -48,7 +48,7 @@ def main() -> int:
 
 def _play(arguments: argparse.Namespace, claims: Claims) -> None:
     narrator = claims.narrator
-    shown = site.read(arguments.site)
+    shown = _read_site(arguments.site)
     began = time.monotonic()
     with embedded(
         TEMPLATE,
@@ -68,8 +68,31 @@ def _play(arguments: argparse.Namespace, claims: Claims) -> None:
                 play(cloud, shown.files, narrator, claims)
 
 
+def _read_site(folder: Path) -> site.Site:
+    """
+    Read the files of *folder*, each under a key that S3 takes.
+
+    Raises:
+        SiteError: One cannot be read, or has a name that is no key.
+    """
+    try:
+        shown = site.read(folder)
+    except OSError as exc:
+        raise site.SiteError(f"{exc.filename} cannot be read: {exc.strerror}") from exc
+    for key in shown.files:
+        if not key.isprintable():
+            raise site.SiteError(f"{key!a} is no name to show; rename it")
+        if len(key.encode()) > _MAX_KEY_BYTES:
+            raise site.SiteError(f"{key} is longer than a key may be: {_MAX_KEY_BYTES} bytes")
+    return shown
+
+
+_MAX_KEY_BYTES = 1024
+
+
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
+    # Make and autopilot have other words for the options: what is refused shows no usage.
+    parser = argparse.ArgumentParser(prog="demo", usage=argparse.SUPPRESS, description=__doc__)
     parser.add_argument("--chapter", choices=[*CHAPTERS, *ALONE], help="play this one alone")
     parser.add_argument(
         "--site", type=Path, default=site.SHIPPED, help="a folder whose files are uploaded"

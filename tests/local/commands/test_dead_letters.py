@@ -127,7 +127,7 @@ class TestRedrive:
         with pytest.raises(Crash):
             redrive(cloud)
         cloud.world.faults.rules.remove(crash)
-        cloud.world.virtual_time.advance(60)
+        cloud.world.virtual_time.advance(121)
         redrive(cloud)
         cloud.world.settle()
 
