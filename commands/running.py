@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cdn.errors import CdnError
+from cdn.errors import CdnError, RetryLaterError
 from commands.cli import cli
 from commands.errors import HELP, RefusedError, UnreachableError
 from commands.exit_codes import Exit
@@ -54,11 +54,11 @@ def _run(arguments: Sequence[str] | None) -> int:
         _complain("autopilot: stopped")
         return Exit.STOPPED
     except (UnreachableError, RefusedError, CdnError) as exc:
-        return _fail(exc, unreachable=isinstance(exc, UnreachableError))
+        # What AWS or botocore itself said tells more than that it is worth a retry.
+        cause = exc.__cause__ if isinstance(exc, RetryLaterError) else None
+        return _fail(cause or exc)
     except _errors_of_aws() as exc:
-        from commands import account  # noqa: PLC0415  # imported by whoever has asked AWS
-
-        return _fail(exc, unreachable=account.is_unreachable(exc))
+        return _fail(exc)
     return int(code or Exit.DONE)
 
 
@@ -77,12 +77,20 @@ def _refuse_usage(error: click.ClickException) -> int:
     return Exit.USAGE
 
 
-def _fail(error: Exception, *, unreachable: bool) -> int:
+def _fail(error: BaseException) -> int:
     _complain(f"autopilot: {error}")
-    if unreachable:
+    if _is_unreachable(error):
         _complain(HELP)
         return Exit.AWS_UNREACHABLE
     return Exit.REFUSED_OR_FOUND
+
+
+def _is_unreachable(error: BaseException) -> bool:
+    if isinstance(error, _errors_of_aws()):
+        from commands import account  # noqa: PLC0415  # imported by whoever has asked AWS
+
+        return account.is_unreachable(error)
+    return isinstance(error, UnreachableError)
 
 
 def _complain(sentence: str) -> None:

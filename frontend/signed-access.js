@@ -9,7 +9,7 @@
 const MAX_AT_ONCE = 100;
 // The endpoint reads its key anew at most so often: sooner is no use.
 const RENEWED_AGAIN_MS = 5_000;
-const TRIES_WHILE_BUSY = 3;
+const MAX_ATTEMPTS = 3;
 const RETRY_AFTER_S = 5;
 const MAX_RETRY_AFTER_S = 60;
 const MAX_TIMER_MS = 2 ** 31 - 1;
@@ -112,14 +112,14 @@ export class SignedAccess {
           reject(new SignedAccessError({ status: 0, title: "Not loaded", detail }));
         }
       };
-      const look = async () => {
+      const check = async () => {
         // A player asks for a refused part again and again, and says only that nothing comes.
         await this.fetch(url, { method: "HEAD" }).catch(() => {});
         if (!signal.aborted && opened.grant.signed !== opened.signed) fail();
       };
       const done = () => resolve();
-      const heard = { error: fail, stalled: look, load: done, loadeddata: done };
-      for (const [event, listener] of Object.entries(heard)) {
+      const listeners = { error: fail, stalled: check, load: done, loadeddata: done };
+      for (const [event, listener] of Object.entries(listeners)) {
         element.addEventListener(event, listener, { signal });
       }
       signal.addEventListener("abort", done);
@@ -158,17 +158,18 @@ export class SignedAccess {
     return this.#isRefused({ grant, signed: grant.signed }, true);
   }
 
-  // ── What is held: a grant for each URL, folder and set of cookies ───────────────────────────────
+  // ── What is kept: a grant for each URL, folder and set of cookies ───────────────────────────────
 
   #now() {
     return this.#options.now() + this.#aheadMs;
   }
 
   #grant(kind, urlPattern) {
-    const held = kind === COOKIES || urlPattern.endsWith("*") ? this.#folders : this.#files;
+    const grants = kind === COOKIES || urlPattern.endsWith("*") ? this.#folders : this.#files;
     const key = `${kind.path} ${urlPattern}`;
-    const grant = held.get(key) ?? { kind, urlPattern, isHeld: () => held.get(key) === grant };
-    held.set(key, grant);
+    const isCurrent = () => grants.get(key) === grant;
+    const grant = grants.get(key) ?? { kind, urlPattern, isCurrent };
+    grants.set(key, grant);
     return grant;
   }
 
@@ -272,8 +273,8 @@ export class SignedAccess {
     Object.assign(grant, { signed: { url, query, expiresAt, dueAt, renewedAt }, suspect: false });
     grant.pending = grant.resolve();
     if (grant.kind !== COOKIES) return;
-    const ring = () => grant.isHeld() && this.#refresh(grant).catch(() => {});
-    this.#options.later(ring, dueAt - now);
+    const refresh = () => grant.isCurrent() && this.#refresh(grant).catch(() => {});
+    this.#options.later(refresh, dueAt - now);
   }
 
   #fail(grant, error) {
@@ -293,11 +294,11 @@ export class SignedAccess {
           "the endpoint is out of reach, does not allow this page's origin, or took no such token";
         throw new SignedAccessError({ status: 0, title: "No answer", detail }, { cause });
       });
-      const said = await answer.json().catch(() => ({}));
-      if (said.now) this.#aheadMs = said.now * 1000 - now();
-      if (answer.ok) return said;
-      if (![429, 503].includes(answer.status) || tries === TRIES_WHILE_BUSY) {
-        throw new SignedAccessError({ status: answer.status, ...said });
+      const content = await answer.json().catch(() => ({}));
+      if (content.now) this.#aheadMs = content.now * 1000 - now();
+      if (answer.ok) return content;
+      if (![429, 503].includes(answer.status) || tries === MAX_ATTEMPTS) {
+        throw new SignedAccessError({ status: answer.status, ...content });
       }
       const seconds = Number(answer.headers.get("retry-after")) || RETRY_AFTER_S;
       const pause_ms = 1000 * (Math.min(seconds, MAX_RETRY_AFTER_S) + random());

@@ -1,5 +1,9 @@
-"""How long hypothesis looks, and what no test may print."""
+"""How long hypothesis looks, what is read once a process, and what no test may print."""
 
+from functools import cache
+
+import botocore.loaders
+import botocore.session
 import pytest
 from hypothesis import settings
 
@@ -8,6 +12,10 @@ from tests.secrecy import leaks
 # The same cases at each run, however slow the machine is.
 settings.register_profile("quick", deadline=None, derandomize=True)
 settings.load_profile("quick")
+
+# To read the description of a service takes a tenth of a second, and each session that botocore
+# makes would read it again: those that look in the same folders share one loader, with its cache.
+botocore.session.create_loader = cache(botocore.loaders.create_loader)
 
 
 @pytest.hookimpl(wrapper=True)

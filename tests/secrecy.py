@@ -14,7 +14,7 @@ _SECRET = re.compile(
 
 def leaks(text):
     """
-    Find secrets in *text*; of each only the beginning is told.
+    Find secrets in *text*; of each only the beginning is returned.
 
     >>> leaks("Expires=1&Signature=" + "a" * 60)
     ['Signature=aaaaaaaaaa…']

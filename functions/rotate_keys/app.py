@@ -83,6 +83,7 @@ def _revoke(
         key_id=key_id,
         secret_leaked=event.get("secret_leaked") is True,
         force=event.get("force") is True,
+        report=telemetry.report,
     )
     telemetry.report(
         StepResult(
@@ -108,11 +109,11 @@ def _for_cloudformation(rotation: RotationContext, event: dict[str, Any]) -> dic
     except Exception as exc:
         logger.exception("custom resource request failed", request=event["RequestType"])
         reason = f"{type(exc).__name__}; see the log of the function rotate_keys"
-    logger.info(
-        "custom resource answered", request=event["RequestType"], status=status, reason=reason
-    )
     custom_resources.respond(
         event, status=status, reason=reason, physical_id=physical_id, put=probe.put
+    )
+    logger.info(
+        "custom resource answered", request=event["RequestType"], status=status, reason=reason
     )
     return {"status": status, "reason": reason}
 

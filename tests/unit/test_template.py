@@ -394,7 +394,7 @@ class TestOrder:
             ("ObjectsChanged", {"CollectChanges"}),
             ("FlushTimers", {"SendInvalidations"}),
             ("PollWatchesLog", {"PollWatches"}),
-            ("StepsFailedAlarm", {"SendInvalidations", "PollWatches"}),
+            ("StepsFailedAlarm", {"CollectChanges", "SendInvalidations", "PollWatches"}),
             ("SignAccessByKms", {"SignAccess"}),
             ("RotationOverdueAlarm", {"RotateKeys"}),
             ("SigningSecret", {"SignAccess", "RotateKeys"}),

@@ -93,6 +93,23 @@ class TestUrls:
         """
         assert reasons(shared.urls(OWN, expires_in=3_601)) == ["lifetime_not_granted"]
 
+    def test_too_long_once_signed(self, shared):
+        """
+        A URL for whose signature there is no room is refused, as one that is too long itself.
+        """
+        answer = shared.urls(OWN, f"https://{signed.HOST}/users/42/{'a' * 8_100}")
+
+        assert answer.status == 400
+        assert [(one["index"], one["reason"]) for one in answer.body["errors"]] == [(1, "too_long")]
+
+    def test_first_minute(self, shared):
+        """
+        A start in the first minute of 1970 is one that is over, not an error.
+        """
+        (one,) = shared.urls(OWN, starts_at=30).body["signed"]
+
+        assert shared.fetch(one["url"]).status == 200
+
     def test_address_unknown(self, shared):
         """
         Where the address cannot be trusted, nothing is bound to it.

@@ -32,7 +32,7 @@ def redrive(cloud):
     return {pair.name: dead_letters.redrive(sqs, pair, now=now) for pair in pairs(cloud)}
 
 
-def set_aside(cloud, queue, body):
+def dead_letter(cloud, queue, body):
     resources = cloud.world.deployment.resources
     cloud.world.client("sqs").send_message(QueueUrl=resources[queue], MessageBody=body)
 
@@ -75,7 +75,7 @@ class TestRedrive:
                 one.function, "WatchTimers"
             )
             for record in one.event["Records"]:
-                set_aside(cloud, f"{queue}DeadLetters", record["body"])
+                dead_letter(cloud, f"{queue}DeadLetters", record["body"])
         cloud.world.virtual_time.advance(1)
 
         counts = redrive(cloud)
@@ -87,7 +87,7 @@ class TestRedrive:
 
     def test_given_up(self, cloud):
         """
-        A flush that was given up goes on once its letter is sent back.
+        A flush whose retries were exhausted goes on once its letter is sent back.
         """
         suite.break_lists(cloud, times=5)
         suite.upload(cloud, "a.css")
@@ -103,9 +103,9 @@ class TestRedrive:
 
     def test_poison(self, cloud):
         """
-        What cannot be read is set aside again, once.
+        What cannot be read is dead-lettered again, once.
         """
-        set_aside(cloud, "UploadsDeadLetters", "poison")
+        dead_letter(cloud, "UploadsDeadLetters", "poison")
         cloud.world.virtual_time.advance(1)
 
         assert redrive(cloud)["Uploads"] == 1
@@ -120,7 +120,7 @@ class TestRedrive:
         Whoever dies between sending a letter and deleting it has lost nothing.
         """
         sample = json.loads((suite.TEMPLATE.parent / "events/object_created.json").read_text())
-        set_aside(cloud, "UploadsDeadLetters", sample["Records"][0]["body"])
+        dead_letter(cloud, "UploadsDeadLetters", sample["Records"][0]["body"])
         cloud.world.virtual_time.advance(1)
         crash = Rule(does=Does.CRASH_BEFORE, caller="outside", operation="DeleteMessage")
         cloud.world.faults.rules.append(crash)

@@ -7,7 +7,6 @@ import pytest
 
 from commands import keys
 from commands.output import Output
-from local.faults import Does, Rule
 from tests.local import signed
 
 
@@ -27,14 +26,6 @@ class Lambda:
         return {"Payload": io.BytesIO(json.dumps(said).encode()), **failed}
 
 
-@pytest.fixture(scope="module")
-def cloud():
-    """A stack that signs: a virtual day takes seconds, so all who need one share it."""
-    with signed.running(key=None) as cloud:
-        cloud.world.run(limit_s=25 * 3_600)
-        yield cloud
-
-
 def ask(cloud, question):
     world = cloud.world
     return keys.ask(Lambda(world), world.outputs["RotateKeysName"], question)
@@ -46,61 +37,60 @@ def shown(answer):
     return file.getvalue().splitlines()
 
 
-def test_plan(cloud):
-    """
-    The plan is shown as a table, with what comes next.
-    """
-    plan = ask(cloud, {"plan": True})
+class TestKeys:
+    """Of a stack whose first key signs, beside a verified standby: to come there takes a day."""
 
-    lines = shown(plan)
+    @pytest.fixture(scope="class")
+    @classmethod
+    def cloud(cls):
+        with signed.running(key=None) as cloud:
+            cloud.world.run(limit_s=25 * 3_600)
+            yield cloud
 
-    count = len(plan["keys"])
-    assert count
-    assert lines[0] == "key\tstate\tname\tsigns since\tdrains since"
-    assert [line.split("\t")[1] for line in lines[1 : 1 + count]] == [
-        key["state"] for key in plan["keys"]
-    ]
-    assert lines[1 + count].startswith("Next: step ")
+    def test_plan(self, cloud):
+        """
+        The plan is shown as a table, with what comes next.
+        """
+        plan = ask(cloud, {"plan": True})
+
+        lines = shown(plan)
+
+        count = len(plan["keys"])
+        assert count
+        assert lines[0] == "key\tstate\tname\tsigns since\tdrains since"
+        assert [line.split("\t")[1] for line in lines[1 : 1 + count]] == [
+            key["state"] for key in plan["keys"]
+        ]
+        assert lines[1 + count].startswith("Next: step ")
+
+    def test_refused(self, cloud):
+        """
+        What is refused is said with its reason.
+        """
+        (line,) = shown(ask(cloud, {"revoke": "KNOWN"}))
+
+        assert line == "Nothing was done: Neither CloudFront nor the secret has a key KNOWN."
+
+    def test_revoked(self, cloud):
+        """
+        What was revoked is said with what it means for links.
+        """
+        signing = next(k for k in ask(cloud, {"plan": True})["keys"] if k["state"] == "signing")
+
+        lines = shown(ask(cloud, {"revoke": signing["key_id"], "force": True}))
+
+        assert lines[0].startswith(f"Revoked: {signing['key_id']}. Signing now: K")
+        assert cloud.distribution_id in lines[-2]
 
 
-def test_refused(cloud):
-    """
-    What is refused is said with its reason.
-    """
-    (line,) = shown(ask(cloud, {"revoke": "KNOWN"}))
-
-    assert line == "Nothing was done: Neither CloudFront nor the secret has a key KNOWN."
-
-
-def test_revoked(cloud):
-    """
-    What was revoked is said with what it means for links.
-    """
-    signing = next(k for k in ask(cloud, {"plan": True})["keys"] if k["state"] == "signing")
-
-    lines = shown(ask(cloud, {"revoke": signing["key_id"], "force": True}))
-
-    assert lines[0].startswith(f"Revoked: {signing['key_id']}. Signing now: K")
-    assert cloud.distribution_id in lines[-2]
-
-
-def test_failed(cloud):
+def test_failed():
     """
     When the function fails, the command says so.
     """
-    faults = cloud.world.faults
-    faults.restart()
-    faults.rules.append(
-        Rule(
-            does=Does.FAIL,
-            caller="rotate_keys",
-            service="secretsmanager",
-            status=400,
-            code="ResourceNotFoundException",
+    with signed.running(key=None) as cloud:
+        cloud.world.client("secretsmanager").delete_secret(
+            SecretId=cloud.world.outputs["SigningSecretArn"], ForceDeleteWithoutRecovery=True
         )
-    )
 
-    with pytest.raises(keys.FailedError, match="function failed"):
-        ask(cloud, {"plan": True})
-
-    faults.rules.clear()
+        with pytest.raises(keys.FailedError, match="function failed"):
+            ask(cloud, {"plan": True})

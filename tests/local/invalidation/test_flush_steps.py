@@ -296,7 +296,7 @@ class TestLock:
     @pytest.mark.parametrize("operation", ["ListDistributions", "CreateInvalidation"])
     def test_network_error(self, cloud, ledger, operation):
         """
-        An error of the network releases the lock, and the flush goes on after the backoff.
+        An error of the network counts as a failure, releases the lock, and is retried later.
         """
         change(cloud, "a.css")
         client = cloud.world.client("cloudfront")
@@ -308,7 +308,8 @@ class TestLock:
         *_, failed = flush(cloud, cloudfront=client)
         client.meta.events.unregister(f"before-call.cloudfront.{operation}", unplug)
 
-        assert failed.outcome == "throttled"
+        assert failed.outcome == "step failed"
+        assert failed.meaning == ("warning", "StepsFailed")
         assert failed.ids["code"] == "EndpointConnectionError"
         assert "lock" not in (ledger.get(rows.flush("site")) or {})
         assert failed.due_at_ms is not None

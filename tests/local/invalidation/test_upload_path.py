@@ -171,9 +171,9 @@ class TestBilledOnce:
 
 
 class TestDeadLetters:
-    def test_set_aside(self, cloud):
+    def test_unreadable(self, cloud):
         """
-        What cannot be read, or is of another bucket, is set aside with why; the rest goes on.
+        What cannot be read, or is of another bucket, is dead-lettered with the reason.
         """
         world, sqs = cloud.world, cloud.world.client("sqs")
         sample = json.loads((EVENTS / "message_unreadable.json").read_text())
@@ -250,7 +250,7 @@ class TestDeadLetters:
         ] == [1, 0]
 
 
-class TestPushback:
+class TestRefused:
     @pytest.mark.parametrize("operation", ["CreateInvalidation", "ListDistributions"])
     def test_refused_for_long(self, cloud, operation):
         """
@@ -303,10 +303,10 @@ class TestPushback:
         )
 
 
-class TestGivenUp:
+class TestRetriesExhausted:
     def test_announced(self, cloud):
         """
-        A flush that meets five unexpected errors in a row is announced as failed, and set aside.
+        A flush that meets five errors in a row is announced as failed, and dead-lettered.
         """
         suite.break_lists(cloud, times=5)
         suite.upload(cloud, "a.css")

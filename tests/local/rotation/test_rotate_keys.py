@@ -10,6 +10,7 @@ from cdn.aws import rows
 from cdn.errors import KeyGroupError
 from cdn.rotation import key_group_resource, reconcile, revocation
 from cdn.signing import key_pairs
+from cdn.telemetry import StepResult
 from local.custom_resources import CustomResourceError
 from local.faults import Crash, Does, Rule
 from tests.local import rotating, signed
@@ -65,10 +66,14 @@ def key_in(cloud, state):
 class TestFirstKey:
     def test_by_schedule(self, cloud):
         """
-        A day after it was made, and not before, the stack signs what its edge opens, by itself.
+        By its schedule alone, a day after it was made, the stack signs what its own edge opens.
+
+        Before it was in the group for the hold time, the key does not sign.
         """
         assert cloud.urls(OWN).status == 503
+
         cloud.world.run(limit_s=23 * 3_600)
+
         assert cloud.urls(OWN, token=cloud.token()).status == 503
 
         cloud.world.run(limit_s=2 * 3_600)
@@ -175,22 +180,39 @@ class TestRevoke:
 
     def test_leaked(self):
         """
-        With the whole secret leaked, the standby goes as well.
+        With the whole secret leaked, the standby goes as well, and each step is reported.
         """
+        results: list[StepResult] = []
+
+        def revoke(*, force):
+            return revocation.revoke(
+                cloud.context,
+                key_id=signing,
+                secret_leaked=True,
+                force=force,
+                report=results.append,
+            )
+
         with rotating.running(seed=4) as cloud:
             cloud.settle(max_ticks=60, until=lambda _: "standby" in cloud.states().values())
             before = {version.key_id for version in cloud.versions().values()} - {""}
             signing = cloud.versions()["AWSCURRENT"].key_id
-            assert revocation.revoke(
-                cloud.context, key_id=signing, secret_leaked=True, force=False
-            ).refused
+            assert revoke(force=False).refused
+            assert results == []
 
-            done = revocation.revoke(cloud.context, key_id=signing, secret_leaked=True, force=True)
+            done = revoke(force=True)
 
             assert {*done.key_ids} >= before
             assert done.removed_from_group
             assert done.signing_key_id not in before
             assert not before & {*cloud.members()}
+            assert {result.outcome for result in results[:-1]} == {"rotation step taken"}
+            removed = {
+                result.ids["key_id"]
+                for result in results
+                if result.ids.get("step") == "RemoveFromKeyGroup"
+            }
+            assert removed >= before & {*done.key_ids}
 
     def test_unknown(self, cloud):
         """
@@ -201,7 +223,7 @@ class TestRevoke:
     @pytest.mark.parametrize("event", [{"revoke": None}, {"revoke": 1}, {"plan": "please"}])
     def test_malformed(self, cloud, event):
         """
-        Whoever asks in another form is told how to, and nothing is done.
+        A question in another form is answered with the right one, and nothing is done.
         """
         assert "refused" in ask(cloud, event)
 
@@ -390,7 +412,7 @@ class TestGroup:
 
     def test_foreign(self):
         """
-        A group of somebody else's is adopted only where that is asked for, and the way is told.
+        A foreign group is adopted only where that is asked for; else the error says how.
         """
         with rotating.running() as cloud:
             key_id = next(iter(cloud.public_keys()))
@@ -420,7 +442,7 @@ class TestGroup:
 class TestCanary:
     def test_broken(self):
         """
-        A canary that fails for another reason than the key counts for nothing, and is told.
+        A canary that fails for another reason than the key counts for nothing, and is recorded.
         """
         with rotating.running(canary=True) as cloud:
             cloud.context = replace(cloud.context, fetch=lambda url: 503 if "?" in url else 403)

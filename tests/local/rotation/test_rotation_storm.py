@@ -264,7 +264,13 @@ class Storm(RuleBasedStateMachine):
         cloud = self.cloud
         key_id = cloud.members()[pick % len(cloud.members())]
         before = {version.key_id for version in cloud.versions().values() if leaked}
-        done = revocation.revoke(cloud.context, key_id=key_id, secret_leaked=leaked, force=force)
+        done = revocation.revoke(
+            cloud.context,
+            key_id=key_id,
+            secret_leaked=leaked,
+            force=force,
+            report=lambda result: cloud.steps.append(result.outcome),
+        )
         if not done.refused:
             cloud.revoked |= {key_id, *before, *done.key_ids}
             self.foreign = [one for one in self.foreign if one != key_id]

@@ -1,5 +1,6 @@
 """A ledger in moto's DynamoDB, a CloudFront that stands in, and keys of each kind."""
 
+from functools import cache
 from random import Random
 from typing import get_args
 
@@ -12,10 +13,16 @@ from cdn.signing import key_pairs
 from local.cloudfront import CloudFront, doors
 
 
+@pytest.fixture(scope="session")
+def client_of():
+    """Return what makes boto3 clients, one of each service: one costs more than most tests."""
+    return cache(boto3.Session("k", "s", region_name="us-east-1").client)
+
+
 @pytest.fixture
-def ledger():
+def ledger(client_of):
     with mock_aws():
-        client = boto3.Session("k", "s", region_name="us-east-1").client("dynamodb")
+        client = client_of("dynamodb")
         client.create_table(
             TableName="ledger",
             BillingMode="PAY_PER_REQUEST",
@@ -80,12 +87,10 @@ def recorded_timers():
 class Account:
     """CloudFront, and the calls that were made to it."""
 
-    def __init__(self, time_source):
+    def __init__(self, time_source, client):
         self.core = CloudFront(now=time_source, random=Random(7))
         self.calls = []
-        session = boto3.Session("k", "s", region_name="us-east-1")
-        doors.attach(session.events, self)
-        self.client = session.client("cloudfront")
+        self.client = client
 
     def call(self, operation, parameters):
         self.calls.append(operation)
@@ -138,8 +143,11 @@ class Account:
 
 
 @pytest.fixture
-def account(time_source):
-    return Account(time_source)
+def account(time_source, client_of):
+    account = Account(time_source, client_of("cloudfront"))
+    detach = doors.attach(account.client.meta.events, account)
+    yield account
+    detach()
 
 
 @pytest.fixture(scope="session")

@@ -387,6 +387,17 @@ class TestUnreachable:
         assert done.returncode == Exit.AWS_UNREACHABLE
         assert "127.0.0.1:1" in done.stderr
 
+    def test_no_cloudfront(self, account, monkeypatch):
+        """
+        Where CloudFront alone does not answer, that is said as well.
+        """
+        monkeypatch.setenv("AWS_ENDPOINT_URL_CLOUDFRONT", "http://127.0.0.1:1")
+
+        done = run_here("routes", "a", "--stack", aws_server.STACK)
+
+        assert done.returncode == Exit.AWS_UNREACHABLE
+        assert "127.0.0.1:1" in done.stderr
+
     def test_no_stack(self, account):
         """
         A stack that there is not is named.

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from cdn.signing import key_pairs, signing
 from cdn.signing.policies import Policy
 from commands.exit_codes import Exit
-from tests.unit.commands.running import run, run_here
+from tests.unit.commands.running import run_here
 
 URL = "https://media.example.com/a.jpg"
 
@@ -48,16 +48,16 @@ class TestOffline:
         """
         url = sign(key, expires_at_s=int(time.time()) + 3_600)
 
-        done = run("doctor", url, "--public-key", str(pem), "--json")
+        done = run_here("doctor", url, "--public-key", str(pem), "--json")
 
         assert done.returncode == 0, done.stderr
         assert json.loads(done.stdout)["cause"] is None
 
     def test_expired(self, key, pem):
         """
-        When it has expired is told, and what to do.
+        When it expired is said, and what to do.
         """
-        done = run("doctor", sign(key, expires_at_s=1_700_000_000), "--public-key", str(pem))
+        done = run_here("doctor", sign(key, expires_at_s=1_700_000_000), "--public-key", str(pem))
 
         assert done.returncode == Exit.REFUSED_OR_FOUND
         assert "expired:" in done.stdout
@@ -69,17 +69,17 @@ class TestOffline:
         """
         url = sign(key, expires_at_s=1_700_000_000)
 
-        done = run("doctor", url, "--public-key", str(pem), "--json", "--at", "1699999999")
+        done = run_here("doctor", url, "--public-key", str(pem), "--json", "--at", "1699999999")
 
         assert json.loads(done.stdout)["cause"] is None
 
 
 class TestOnline:
-    def test_nowhere(self):
+    def test_nowhere(self, nowhere):
         """
         Without credentials it says what is missing, in a line.
         """
-        done = run("doctor", URL)
+        done = run_here("doctor", URL)
 
         assert done.returncode == Exit.AWS_UNREACHABLE
         assert "credentials" in done.stderr

@@ -10,7 +10,7 @@ from commands import routes
 from commands.exit_codes import Exit
 from local import aws
 from local.cloudfront import CloudFront, doors
-from tests.unit.commands.running import run
+from tests.unit.commands.running import run_here
 
 BY_QUERY, PLAIN = "4cc15a8a-d715-48a4-82b8-cc0b614638fe", "658327ea-f89d-4fab-a63d-7e88639e58f6"
 HOSTS = [
@@ -62,7 +62,7 @@ def explain(key, *, bucket="site", access_points=None, both_forms=True):
 class TestExplain:
     def test_example(self):
         """
-        Website endpoints, OriginPaths, default root objects and query strings are told apart.
+        Website endpoints, OriginPaths, default root objects and query strings are distinguished.
         """
         found = [(one.path, one.why) for one in explain("docs/index.html")]
 
@@ -88,7 +88,7 @@ class TestExplain:
 
     def test_unreached(self):
         """
-        Where an object cannot be reached, the reason is told.
+        Where an object cannot be reached, the reason is said.
         """
         assert [one.why for one in explain("a.css") if not one.path][:1] == [
             "its OriginPath is /docs"
@@ -122,16 +122,16 @@ class TestCommand:
         """
         For machines, standard output is JSON and nothing else.
         """
-        done = run("routes", "docs/index.html", "--example", "--json")
+        done = run_here("routes", "docs/index.html", "--example", "--json")
 
         assert done.returncode == 0
         assert json.loads(done.stdout)["routes"][0]["path"] == "/docs/index.html"
 
-    def test_nowhere(self):
+    def test_nowhere(self, nowhere):
         """
         Without credentials or region it says what is missing, in a line.
         """
-        done = run("routes", "a", "--stack", "autopilot")
+        done = run_here("routes", "a", "--stack", "autopilot")
 
         assert done.returncode == Exit.AWS_UNREACHABLE
         assert "credentials and region" in done.stderr

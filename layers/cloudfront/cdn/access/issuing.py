@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cdn.access import url_patterns
 from cdn.access.grants import Allow, Deny
-from cdn.errors import AccessRefusedError, Refusal, UrlPatternError
+from cdn.errors import AccessRefusedError, Refusal, UrlError, UrlPatternError
 from cdn.signing import cookies, policies, signing
 from cdn.signing.policies import Policy
 
@@ -148,15 +148,26 @@ def sign_urls(
         AccessRefusedError: At least one may not be opened.
     """
     now_s = context.now()
-    return [
-        SignedAccess(
-            signature.allow.url_pattern,
-            signature.url(context.signer, now_s=now_s),
-            signature.expires_at_s,
-            signature.allow.grant,
+    accesses, refusals = [], []
+    signatures = _allowed(context, caller, request, method="url", now_s=now_s)
+    for index, signature in enumerate(signatures):
+        try:
+            text = signature.url(context.signer, now_s=now_s)
+        except UrlError as exc:
+            # The caller's own URL was short enough; its signature makes it too long.
+            refusals.append(Refusal(index, "too_long", f"the URL's {exc}", malformed=True))
+            continue
+        accesses.append(
+            SignedAccess(
+                signature.allow.url_pattern,
+                text,
+                signature.expires_at_s,
+                signature.allow.grant,
+            )
         )
-        for signature in _allowed(context, caller, request, method="url", now_s=now_s)
-    ]
+    if refusals:
+        raise AccessRefusedError(refusals)
+    return accesses
 
 
 def sign_cookies(
@@ -241,7 +252,7 @@ def _allowed(
 ) -> list[Signature]:
     signatures, refusals = [], []
     effective = context.grants.effective_for(caller.claims)
-    starts_at_s = None if request.starts_at_s is None else request.starts_at_s - SKEW_S
+    starts_at_s = None if request.starts_at_s is None else max(0, request.starts_at_s - SKEW_S)
     for index, url_pattern in enumerate(request.url_patterns):
         decision = effective.decide(url_pattern, method=method, lifetime_s=request.expires_in_s)
         if isinstance(decision, Deny):

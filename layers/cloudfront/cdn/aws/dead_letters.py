@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from cdn.aws import retryable
 from cdn.errors import RetryLaterError
@@ -34,5 +34,5 @@ def send(client: SQSClient, queue_url: str, *, body: str, reason: str) -> None:
             MessageBody=body,
             MessageAttributes={REASON: {"DataType": "String", "StringValue": shortened}},
         )
-    except ClientError as exc:
+    except (ClientError, BotoCoreError) as exc:
         raise RetryLaterError("SendMessage", retryable.code_of(exc)) from exc

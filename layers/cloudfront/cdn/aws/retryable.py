@@ -20,7 +20,7 @@ ERROR_BACKOFF_MS = 30_000
 """Before a step that met an unexpected error is retried."""
 
 # What botocore retries as throttling or as transient, and what it does not know:
-# TooManyInvalidationsInProgress.
+# TooManyInvalidationsInProgress, and the part of a BatchWriteItem that DynamoDB throttles.
 _RETRYABLE_CODES = frozenset(
     {
         "BandwidthLimitExceeded",
@@ -39,6 +39,7 @@ _RETRYABLE_CODES = frozenset(
         "TooManyInvalidationsInProgress",
         "TooManyRequestsException",
         "TransactionInProgressException",
+        "UnprocessedItems",
     }
 )
 
@@ -56,7 +57,17 @@ def is_retryable(response: Mapping[str, Any]) -> bool:
     False
     """  # noqa: E501  # an error response is one line
     status: int = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    return error_code(response) in _RETRYABLE_CODES or status >= _FIRST_SERVER_ERROR
+    return is_throttling(error_code(response)) or status >= _FIRST_SERVER_ERROR
+
+
+def is_throttling(code: str) -> bool:
+    """
+    Return whether *code* alone says that the same request succeeds later.
+
+    >>> is_throttling("ThrottlingException"), is_throttling("NotAuthorizedForSourceException")
+    (True, False)
+    """
+    return code in _RETRYABLE_CODES
 
 
 def error_code(response: Mapping[str, Any]) -> str:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from mypy_boto3_sqs import SQSClient
 
+    from cdn.telemetry import Outcome
+
 VERSION = 1
 
 _MIN_VISIBILITY_S = 2
@@ -115,14 +117,18 @@ def failed(error: CdnError | ClientError | BotoCoreError, *, now_ms: int) -> Ste
     """
     Return what a step is to say of an error that ended it, and when it is retried.
 
-    >>> failed(RetryLaterError("PutEvents", "Throttling"), now_ms=0).outcome
+    >>> failed(RetryLaterError("PutEvents", "ThrottlingException"), now_ms=0).outcome
     'throttled'
+    >>> failed(RetryLaterError("PutEvents", "InternalFailure"), now_ms=0).outcome
+    'step failed'
     """
     due_at_ms = now_ms + retryable.ERROR_BACKOFF_MS
     match error:
         case RetryLaterError():
             ids = {"operation": error.operation, "code": error.code}
-            return StepResult("throttled", str(error), ids, error.due_at_ms or due_at_ms)
+            throttled = retryable.is_throttling(error.code)
+            outcome: Outcome = "throttled" if throttled else "step failed"
+            return StepResult(outcome, str(error), ids, error.due_at_ms or due_at_ms)
         case CdnError():
             return StepResult("step failed", str(error), due_at_ms=due_at_ms)
     return StepResult("step failed", str(error), {"code": retryable.code_of(error)}, due_at_ms)

@@ -212,12 +212,8 @@ def _send_all(
         try:
             result = _send(context, bucket, key, batch)
         except RetryLaterError as exc:
-            raise RetryLaterError(
-                exc.operation,
-                exc.code,
-                due_at_ms=exc.due_at_ms,
-                progressed=number > failed_count,
-            ) from exc
+            exc.progressed = number > failed_count
+            raise
         yield result
         failed_count += result.outcome == "batch retried later"
     if failed_count:

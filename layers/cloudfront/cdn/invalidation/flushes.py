@@ -36,9 +36,10 @@ _MAX_CHANGES = 20_000
 _LOCK = ("lock", "lock_expires_at_ms")
 _RETRIES = ("retry_count", "retry_at_ms", "error_count")
 
-# What is not AWS's throttling.
+# What AWS did not say.
 _BACK_OFF_OUTCOMES: Mapping[str, Outcome] = {
     quota_reservations.QUOTA_EXHAUSTED: "quota exhausted",
+    quota_reservations.QUOTA_CONTENDED: "quota exhausted",
     batches.BATCHES_LEFT: "flush retried later",
 }
 
@@ -207,8 +208,9 @@ def _back_off(
         put={"retry_count": retry_count, "retry_at_ms": retry_at_ms, "due_at_ms": retry_at_ms},
         remove=(*_LOCK, "error_count"),
     )
+    outcome: Outcome = "throttled" if retryable.is_throttling(error.code) else "step failed"
     return StepResult(
-        _BACK_OFF_OUTCOMES.get(error.code, "throttled"),
+        _BACK_OFF_OUTCOMES.get(error.code, outcome),
         str(error),
         {"bucket": bucket, "operation": error.operation, "code": error.code},
         retry_at_ms,

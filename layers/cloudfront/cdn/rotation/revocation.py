@@ -11,10 +11,11 @@ from cdn.rotation.roles import KeyRoles, roles_of
 from cdn.rotation.steps import Wait
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from cdn.rotation.context import RotationContext
     from cdn.rotation.model import Observed
+    from cdn.telemetry import StepResult
 
 # More than any revocation takes; what is left then, the next ticks see to.
 _MAX_STEPS = 20
@@ -45,7 +46,12 @@ class Revocation:
 
 
 def revoke(
-    context: RotationContext, *, key_id: str, secret_leaked: bool, force: bool
+    context: RotationContext,
+    *,
+    key_id: str,
+    secret_leaked: bool,
+    force: bool,
+    report: Callable[[StepResult], object],
 ) -> Revocation:
     """
     Revoke *key_id*; to do so again is harmless, and continues what is left.
@@ -55,6 +61,7 @@ def revoke(
             revoked as well.
         force: Whether to revoke where no verified key is left. A new one then signs as soon as
             CloudFront lists it.
+        report: Takes the result of each step of rotation at once.
 
     Raises:
         RetryLaterError: AWS is throttling. The next ticks continue what was recorded.
@@ -78,7 +85,7 @@ def revoke(
         )
     for name, revoked_id in to_revoke.items():
         execute.record_revoked(context, name, key_id=revoked_id, forced=irreplaceable)
-    observed = _follow(context, to_revoke)
+    observed = _follow(context, to_revoke, report)
     return Revocation(
         key_ids=tuple(sorted(filter(None, to_revoke.values()))),
         removed_from_group=observed.group is not None
@@ -111,10 +118,13 @@ def _to_revoke(roles: KeyRoles, key_id: str, *, secret_leaked: bool) -> Mapping[
     return to_revoke | {key.name: key.id for key in draining}
 
 
-def _follow(context: RotationContext, to_revoke: Mapping[str, str]) -> Observed:
+def _follow(
+    context: RotationContext, to_revoke: Mapping[str, str], report: Callable[[StepResult], object]
+) -> Observed:
     """Take steps until no revoked key is trusted or signs, or rotation waits."""
     for _ in range(_MAX_STEPS):
         tick = reconcile.tick(context)
+        report(tick.result)
         if tick.error or isinstance(tick.step, Wait) or _done(tick.observed, to_revoke):
             break
     return reconcile.observe(context)

@@ -69,7 +69,7 @@ class TestParse:
     )
     def test_no_document(self, text, where, expected):
         """
-        What is no document is told where it errs, and what would be right.
+        What is no document is refused with the place, and with what would be right there.
         """
         with pytest.raises(GrantsError) as caught:
             grant_document.parse(text)

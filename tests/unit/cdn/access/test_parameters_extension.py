@@ -1,4 +1,4 @@
-"""What the extension answers is read, and whatever else it says is told as not to be had now."""
+"""What the extension answers is read, and for anything else it says the value is unavailable."""
 
 import json
 import threading

@@ -78,7 +78,7 @@ class TestWhyNot:
     )
     def test_none(self, text, expected):
         """
-        What is no template is told what would make it one.
+        What is no template is refused with what would make it one.
         """
         why = path_templates.why_not(text)
 

@@ -1,12 +1,13 @@
 """A URL pattern means one thing to browsers, to RFC 3986 and to us, or it is refused."""
 
+import re
 import sys
 import unicodedata
 from urllib.parse import unquote, urlsplit
 
 import ada_url
 import pytest
-from hypothesis import assume, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from cdn.access import url_patterns
@@ -313,6 +314,18 @@ class TestOverlapping:
         assert (url_patterns.overlapping(texts) is not None) == together
 
 
+def plain():
+    """
+    Return a strategy for what the pattern of usual URLs matches.
+
+    Hypothesis knows neither possessive quantifiers nor look-arounds, and misses four times of
+    five: without them the pattern matches no less, and what it matches too much is filtered out.
+    """
+    pattern = re.sub(r"\(\?<?=/\)|(?<=[+*?])\+", "", url_patterns._PLAIN.pattern)
+    texts = st.from_regex(re.compile(pattern, re.ASCII), fullmatch=True)
+    return texts.filter(url_patterns._PLAIN.fullmatch)
+
+
 class TestPlain:
     """URLs that are taken as they stand are those that every check lets through as they stand."""
 
@@ -353,18 +366,11 @@ class TestPlain:
         assert not url_patterns._PLAIN.fullmatch(text)
         assert self.same(text)
 
-    @given(
-        st.lists(st.text("az09-", min_size=1, max_size=9), min_size=2, max_size=4),
-        st.lists(st.text("aZ09_.~!$&'()+,=@:-", max_size=9), max_size=5),
-        st.sampled_from(["", "/", "/*"]),
-    )
-    def test_whatever_is_plain(self, labels, segments, end):
+    @given(plain())
+    def test_whatever_is_plain(self, text):
         """
         Whatever is taken as it stands is written so by the checks, too.
         """
-        text = "/".join([f"https://{'.'.join(labels)}", *segments]) + end
-        assume(url_patterns._PLAIN.fullmatch(text))
-
         assert self.same(text)
         assert url_patterns.read(text).text == text
 

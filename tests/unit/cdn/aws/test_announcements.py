@@ -3,7 +3,6 @@
 import json
 from datetime import UTC, datetime
 
-import boto3
 import pytest
 from botocore.stub import Stubber
 
@@ -39,9 +38,8 @@ distribution_id: E1"""
 
 
 @pytest.fixture
-def announcer():
-    session = boto3.Session("k", "s", region_name="us-east-1")
-    return Announcer(session.client("events"), "default", session.client("sns"), "arn:topic")
+def announcer(client_of):
+    return Announcer(client_of("events"), "default", client_of("sns"), "arn:topic")
 
 
 class TestPublish:

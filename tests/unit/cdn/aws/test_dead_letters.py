@@ -1,18 +1,18 @@
 """A dead letter is the message itself, with the reason beside it."""
 
-import boto3
 import pytest
+from botocore.exceptions import EndpointConnectionError
 from botocore.stub import Stubber
 
 from cdn.aws import dead_letters
 from cdn.errors import RetryLaterError
 
 
-def test_send():
+def test_send(client_of):
     """
     The body stays as it came, so that it can be sent back; the reason is an attribute.
     """
-    client = boto3.Session("k", "s", region_name="us-east-1").client("sqs")
+    client = client_of("sqs")
     request = {
         "QueueUrl": "https://dead",
         "MessageBody": "no json",
@@ -28,11 +28,11 @@ def test_send():
         stub.assert_no_pending_responses()
 
 
-def test_reason_is_short():
+def test_reason_is_short(client_of):
     """
     Of a long reason the beginning is kept: SQS counts it as part of the message.
     """
-    client = boto3.Session("k", "s", region_name="us-east-1").client("sqs")
+    client = client_of("sqs")
     attribute = {"DataType": "String", "StringValue": "x" * 500}
     request = {
         "QueueUrl": "https://dead",
@@ -47,13 +47,30 @@ def test_reason_is_short():
         stub.assert_no_pending_responses()
 
 
-def test_not_taken():
+def test_not_taken(client_of):
     """
     A letter that SQS does not take is to be sent later, and the error names the code.
     """
-    client = boto3.Session("k", "s", region_name="us-east-1").client("sqs")
+    client = client_of("sqs")
     with Stubber(client) as stub:
         stub.add_client_error("send_message", "InvalidParameterValue", http_status_code=400)
 
         with pytest.raises(RetryLaterError, match="InvalidParameterValue"):
             dead_letters.send(client, "https://dead", body="no json", reason="x")
+
+
+def test_unreachable(client_of):
+    """
+    So it is with one that does not reach SQS.
+    """
+    client = client_of("sqs")
+
+    def unplug(**_):
+        raise EndpointConnectionError(endpoint_url="https://sqs")
+
+    client.meta.events.register_first("before-call.sqs.SendMessage", unplug)
+    try:
+        with pytest.raises(RetryLaterError, match="EndpointConnectionError"):
+            dead_letters.send(client, "https://dead", body="no json", reason="x")
+    finally:
+        client.meta.events.unregister("before-call.sqs.SendMessage", unplug)

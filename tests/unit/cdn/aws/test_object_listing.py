@@ -1,6 +1,5 @@
 """A listing is asked for as long as it stays cheap, and its absence costs no invalidation."""
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
@@ -9,10 +8,8 @@ from cdn.aws.object_listing import ObjectListing
 
 
 @pytest.fixture
-def client():
-    return boto3.client(
-        "s3", region_name="us-east-1", aws_access_key_id="k", aws_secret_access_key="s"
-    )
+def client(client_of):
+    return client_of("s3")
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import json
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 from botocore.stub import Stubber
@@ -81,7 +80,9 @@ class TestRun:
     @pytest.mark.parametrize(
         ("error", "outcome"),
         [
-            (RetryLaterError("PutEvents", "busy"), "throttled"),
+            (RetryLaterError("PutEvents", "ThrottlingException"), "throttled"),
+            (RetryLaterError("PutEvents", "NotAuthorizedForSourceException"), "step failed"),
+            (RetryLaterError("a request to AWS", "EndpointConnectionError"), "step failed"),
             (ClientError({"Error": {"Code": "x"}}, "GetItem"), "step failed"),
             (EndpointConnectionError(endpoint_url="https://dynamodb"), "step failed"),
         ],
@@ -133,10 +134,8 @@ class TestRun:
 
 
 @pytest.fixture
-def client():
-    return boto3.client(
-        "sqs", region_name="us-east-1", aws_access_key_id="k", aws_secret_access_key="s"
-    )
+def client(client_of):
+    return client_of("sqs")
 
 
 def due(message, at_ms):

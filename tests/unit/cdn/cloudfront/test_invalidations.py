@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
@@ -16,8 +15,8 @@ REQUEST = {"DistributionId": "E1", "InvalidationBatch": BATCH}
 
 
 @pytest.fixture
-def client():
-    return boto3.client("cloudfront", aws_access_key_id="k", aws_secret_access_key="s")
+def client(client_of):
+    return client_of("cloudfront")
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import json
 
-import boto3
 import pytest
 from moto import mock_aws
 
@@ -14,9 +13,9 @@ from local import aws
 
 
 @pytest.fixture
-def secret():
+def secret(client_of):
     with mock_aws(), aws.mended():
-        client = boto3.Session("k", "s", region_name="us-east-1").client("secretsmanager")
+        client = client_of("secretsmanager")
         client.create_secret(Name="signing", SecretString=signing_secret.PLACEHOLDER)
         yield Secret(client, "signing")
 

@@ -2,7 +2,6 @@
 
 import hashlib
 
-import boto3
 import pytest
 from botocore.stub import Stubber
 
@@ -11,10 +10,8 @@ from cdn.signing import kms
 
 
 @pytest.fixture
-def client():
-    return boto3.client(
-        "kms", region_name="us-east-1", aws_access_key_id="k", aws_secret_access_key="s"
-    )
+def client(client_of):
+    return client_of("kms")
 
 
 @pytest.fixture
@@ -60,7 +57,7 @@ class TestSign:
 
     def test_refused(self, client, script):
         """
-        A refusal is told with its code, for the caller to come again.
+        A refusal is raised with its code, for the caller to retry.
         """
         script.add_client_error("sign", "ThrottlingException")
 

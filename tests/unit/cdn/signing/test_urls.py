@@ -137,12 +137,15 @@ class TestEncode:
     def test_invalidated_alike(self, key):
         """
         The path of a signed URL is the one that an invalidation of its object names.
+
+        Only the apostrophe, which browsers send as it is, has to be encoded there.
         """
         link = key.replace("%", "%25").replace("#", "%23").replace("?", "%3F")
         assume(not set(re.split(r"[/\\]", key)) & {".", ".."})
         assume(not any(character < " " or character == "\x7f" for character in key))
 
-        assert f"{HOST}{paths.of_key(key)}" == urls.encode(f"{HOST}/{link}")
+        named = paths.of_key(key).replace("%27", "'")
+        assert f"{HOST}{named}" == urls.encode(f"{HOST}/{link}")
 
 
 class TestSplit:

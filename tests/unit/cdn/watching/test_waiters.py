@@ -1,6 +1,5 @@
 """A look ends as botocore's own waiter would."""
 
-import boto3
 import pytest
 from botocore.exceptions import WaiterError
 from botocore.stub import Stubber
@@ -36,10 +35,8 @@ MODEL = {
 
 
 @pytest.fixture
-def client():
-    return boto3.client(
-        "cloudfront", aws_access_key_id="key", aws_secret_access_key="secret", region_name="x"
-    )
+def client(client_of):
+    return client_of("cloudfront")
 
 
 class TestEvaluate:

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import boto3
 import pytest
 from botocore.stub import Stubber
 
@@ -20,9 +19,8 @@ def context(ledger, account, time_source, recorded_timers):
 
 
 @pytest.fixture
-def announcer():
-    session = boto3.Session("k", "s", region_name="us-east-1")
-    announcer = Announcer(session.client("events"), "default", session.client("sns"), "arn:topic")
+def announcer(client_of):
+    announcer = Announcer(client_of("events"), "default", client_of("sns"), "arn:topic")
     with Stubber(announcer.events) as bus, Stubber(announcer.sns) as topic:
         bus.add_response("put_events", {"FailedEntryCount": 0})
         topic.add_response("publish", {"MessageId": "m"})
