@@ -44,19 +44,21 @@ def run(arguments: Sequence[str] | None) -> int:
 def _run(arguments: Sequence[str] | None) -> int:
     try:
         code = cli.main(arguments, prog_name="autopilot", standalone_mode=False, obj=Options())
+    except click.exceptions.NoArgsIsHelpError as exc:
+        # Its message is the whole help.
+        sys.stderr.write(f"{exc.format_message()}\n")
+        return Exit.USAGE
     except click.ClickException as exc:
         return _refuse_usage(exc)
     except (click.Abort, KeyboardInterrupt):
         _complain("autopilot: stopped")
         return Exit.STOPPED
-    except RetryLaterError as exc:
-        # What AWS or botocore itself said tells more than that it is worth a retry.
-        cause = exc.__cause__
-        return _fail_aws(cause) if isinstance(cause, _errors_of_aws()) else _fail(exc)
     except (UnreachableError, RefusedError, CdnError) as exc:
-        return _fail(exc, unreachable=isinstance(exc, UnreachableError))
+        # What AWS or botocore itself said tells more than that it is worth a retry.
+        cause = exc.__cause__ if isinstance(exc, RetryLaterError) else None
+        return _fail(cause or exc)
     except _errors_of_aws() as exc:
-        return _fail_aws(exc)
+        return _fail(exc)
     return int(code or Exit.DONE)
 
 
@@ -67,10 +69,6 @@ def _errors_of_aws() -> tuple[type[BotoCoreError | ClientError], ...]:
 
 
 def _refuse_usage(error: click.ClickException) -> int:
-    if isinstance(error, click.exceptions.NoArgsIsHelpError):
-        # Its message is the whole help.
-        sys.stderr.write(f"{error.format_message()}\n")
-        return Exit.USAGE
     context: click.Context | None = getattr(error, "ctx", None)
     if context is not None:
         _complain(context.get_usage())
@@ -79,18 +77,20 @@ def _refuse_usage(error: click.ClickException) -> int:
     return Exit.USAGE
 
 
-def _fail_aws(error: BotoCoreError | ClientError) -> int:
-    from commands import account  # noqa: PLC0415  # imported by whoever has asked AWS
-
-    return _fail(error, unreachable=account.is_unreachable(error))
-
-
-def _fail(error: Exception, *, unreachable: bool = False) -> int:
+def _fail(error: BaseException) -> int:
     _complain(f"autopilot: {error}")
-    if unreachable:
+    if _is_unreachable(error):
         _complain(HELP)
         return Exit.AWS_UNREACHABLE
     return Exit.REFUSED_OR_FOUND
+
+
+def _is_unreachable(error: BaseException) -> bool:
+    if isinstance(error, _errors_of_aws()):
+        from commands import account  # noqa: PLC0415  # imported by whoever has asked AWS
+
+        return account.is_unreachable(error)
+    return isinstance(error, UnreachableError)
 
 
 def _complain(sentence: str) -> None:
