@@ -15,8 +15,8 @@ from tests.benchmarks import material, run, targets
 from tests.benchmarks.timing import Samples
 
 _FILE = material.ROOT / "bench.json"
-_SIGNS = {"most": "≤", "least": "≥"}
-_WORDS = {True: "held", False: "missed", None: ""}
+_SIGNS = {"max": "≤", "min": "≥"}
+_WORDS = {True: "met", False: "missed", None: ""}
 _WIDTH = 100
 
 
@@ -54,7 +54,7 @@ def _table(samples: Samples) -> Table:
                 f"  {measure.what}",
                 f"{value:.3g}" if value < 1000 else f"{value:.0f}",
                 "" if measure.target is None else f"{_SIGNS[measure.bound]} {measure.target:g}",
-                _WORDS[measure.held(value)],
+                _WORDS[measure.met(value)],
             )
     return table
 
@@ -73,12 +73,12 @@ def _document(samples: Samples, rounds: int) -> dict[str, Any]:
                 "ratio": (value := measure.value(samples)),
                 "target": measure.target,
                 "bound": measure.bound,
-                "held": measure.held(value),
+                "met": measure.met(value),
             }
             for section, measures in targets.MEASURES.items()
             for measure in measures
         ],
-        "cpu_us": {name: round(median(taken) * 1e6, 2) for name, taken in samples.items()},
+        "cpu_us": {name: round(median(seconds) * 1e6, 2) for name, seconds in samples.items()},
     }
 
 

@@ -33,10 +33,10 @@ SANDBOX = (
 
 @dataclass(frozen=True, slots=True)
 class First:
-    """A process's first signature; *loaded* is what it had of boto3 and botocore then."""
+    """A process's first signature, and the *loaded* modules of boto3 and botocore."""
 
     cpu_s: float
-    answer: Any
+    response: Any
     loaded: list[str]
 
 
@@ -51,13 +51,13 @@ def samplers(pem_file: Path, *, bytecode: Path) -> Iterator[dict[str, Sampler]]:
     ):
         handler = partial(_handler_cpu_s, bytecode=bytecode)
         example = partial(_example_cpu_s, bytecode=bytecode)
-        asked = signing.URL, expires_at_s
+        arguments = signing.URL, expires_at_s
         yield {
             "first: handler, ECDSA": lambda: handler(ecdsa),
             "first: handler, RSA": lambda: handler(rsa),
-            "first: boto3's example": lambda: example("boto3_example", str(pem_file), *asked),
+            "first: boto3's example": lambda: example("boto3_example", str(pem_file), *arguments),
             "first: boto3's example, in a function": lambda: example(
-                "boto3_function", secrets_manager, *asked
+                "boto3_function", secrets_manager, *arguments
             ),
         }
 
@@ -66,13 +66,13 @@ def _handler_cpu_s(port: int, *, bytecode: Path) -> float:
     first = sign(
         "app",
         "lambda_handler",
-        material.viewer().asks([material.new_url()]),
+        material.viewer().event([material.new_url()]),
         None,
         folders=SANDBOX,
         environment={**material.SETTINGS, PORT: str(port)},
         bytecode=bytecode,
     )
-    if first.answer["statusCode"] != 200 or first.loaded:
+    if first.response["statusCode"] != 200 or first.loaded:
         raise RuntimeError(f"no signature without boto3: {first}")
     return first.cpu_s
 
@@ -92,7 +92,7 @@ def sign(
     environment: Mapping[str, str],
     bytecode: Path,
 ) -> First:
-    """Call *function* in a new process that has *environment* and nothing of this one's."""
+    """Call *function* in a new process that has *environment* alone."""
     done = subprocess.run(
         [sandboxes.functions_python(), _SCRIPT, module, function],
         env={

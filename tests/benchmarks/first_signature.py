@@ -1,7 +1,7 @@
 """
-What a fresh process does: import a module, have it sign once, and tell what CPU that took.
+What a fresh process does: import a module, let it sign once, and print the CPU time of that.
 
-Given are the module, its function, and on standard input the function's arguments.
+Its arguments are the module and the function; standard input has the function's arguments.
 """
 
 import json
@@ -17,11 +17,11 @@ def main() -> None:
     arguments = json.load(sys.stdin)
     # boto3's example is imported as if it lay beside the handler.
     start = time.process_time()
-    answer = getattr(import_module(name), function)(*arguments)
+    response = getattr(import_module(name), function)(*arguments)
     cpu_s = time.process_time() - start
     loaded = sorted({"boto3", "botocore"} & sys.modules.keys())
     # The last line; a handler has written its own before.
-    json.dump({"cpu_s": cpu_s, "answer": answer, "loaded": loaded}, sys.stdout)
+    json.dump({"cpu_s": cpu_s, "response": response, "loaded": loaded}, sys.stdout)
 
 
 if __name__ == "__main__":

@@ -22,27 +22,27 @@ Event = dict[str, Any]
 
 @contextmanager
 def samplers() -> Iterator[dict[str, Sampler]]:
-    """Call the handler as a warm sandbox does; what is asked for differs but where it repeats."""
+    """Call the handler as a warm sandbox does; each URL is new unless the name says again."""
     viewer = material.viewer()
     again = material.new_url()
     with material.extension(material.secret("ECDSA-P256")) as port, material.settings(port), _log():
         yield {
             "handler: 1 URL": each(
-                _open, _parsed(lambda: viewer.asks([material.new_url()])), times=200
+                _open, _parsed(lambda: viewer.event([material.new_url()])), times=200
             ),
             "handler: 100 URLs": each(
                 _open,
-                _parsed(lambda: viewer.asks([material.new_url() for _ in range(BATCH)])),
+                _parsed(lambda: viewer.event([material.new_url() for _ in range(BATCH)])),
                 times=4,
             ),
-            "handler: 1 URL again": each(_open, _parsed(lambda: viewer.asks([again])), times=400),
+            "handler: 1 URL again": each(_open, _parsed(lambda: viewer.event([again])), times=400),
             "access: 1 URL again": _again(viewer, again),
         }
 
 
 def _again(viewer: material.Viewer, url: str) -> Sampler:
     """Decide and sign as the handler does, without reading a request and writing what was done."""
-    event = viewer.asks([url])
+    event = viewer.event([url])
     _open(event)
     context = app._sandbox().context(refresh=False)
     caller = issuing.Caller(
@@ -58,14 +58,14 @@ def _again(viewer: material.Viewer, url: str) -> Sampler:
 
 
 def _open(event: Event) -> None:
-    answer = app.lambda_handler(event, None)
-    if answer["statusCode"] != 200:
-        raise RuntimeError(f"nothing was signed: {answer['body']}")
+    response = app.lambda_handler(event, None)
+    if response["statusCode"] != 200:
+        raise RuntimeError(f"nothing was signed: {response['body']}")
 
 
-def _parsed(make: Callable[[], Event]) -> Callable[[], Event]:
+def _parsed(new_event: Callable[[], Event]) -> Callable[[], Event]:
     # As the runtime hands it over: no text in it has been hashed, or seen, before.
-    return lambda: json.loads(json.dumps(make()))
+    return lambda: json.loads(json.dumps(new_event()))
 
 
 @contextmanager

@@ -56,13 +56,13 @@ def private_key(kind: Kind) -> PrivateKey:
 
 
 def secret(kind: Kind) -> str:
-    """Write the signing secret."""
+    """Return the signing secret."""
     pem = key_pairs.private_pem(private_key(kind))
     return json.dumps({"key_id": KEY_ID, "private_key": pem})
 
 
 def new_url() -> str:
-    """Name a photo that nobody has asked for yet."""
+    """Return the URL of a photo that nobody has requested yet."""
     return f"{FOLDER}photo-{next(_numbers):08}.jpg"
 
 
@@ -73,8 +73,8 @@ class Viewer:
     token: str
     claims: dict[str, str]
 
-    def asks(self, urls: Sequence[str]) -> dict[str, Any]:
-        """Shape the event in which API Gateway hands over a request to open *urls*."""
+    def event(self, urls: Sequence[str]) -> dict[str, Any]:
+        """Return the event in which API Gateway hands over a request to sign *urls*."""
         route = HttpRoute(key="POST /signed-urls", function=_FUNCTION)
         return payload.event(
             Request(
@@ -128,7 +128,7 @@ class _Aws:
 
 @contextmanager
 def secrets_manager(kind: Kind) -> Iterator[str]:
-    """Stand in for Secrets Manager itself, with a key of *kind*; tell its URL."""
+    """Stand in for Secrets Manager itself, with a key of *kind*; return its URL."""
     body = json.dumps({"Name": "signing-key", "SecretString": secret(kind)}).encode()
     with Server(lambda _: Response(status=200, body=body)) as server:
         yield server.url
@@ -136,22 +136,22 @@ def secrets_manager(kind: Kind) -> Iterator[str]:
 
 @contextmanager
 def extension(text: str) -> Iterator[int]:
-    """Stand in for the extension, with *text* as secret and the grants of docs/; tell its port."""
-    served = _Aws(text, (ROOT / "docs" / "grants.json").read_text(encoding="utf-8"))
-    stands_in = SecretsExtension(SETTINGS, client=lambda _: served, now=time.time)
-    stands_in.ready = True
+    """Stand in for the extension, with *text* as secret; return its port."""
+    aws = _Aws(text, (ROOT / "docs" / "grants.json").read_text(encoding="utf-8"))
+    server = SecretsExtension(SETTINGS, client=lambda _: aws, now=time.time)
+    server.ready = True
     try:
-        yield stands_in.start()
+        yield server.start()
     finally:
-        stands_in.stop()
+        server.stop()
 
 
 @contextmanager
 def settings(port: int) -> Iterator[None]:
     """Let this process have the environment of the function."""
-    ours = {**SETTINGS, PORT: str(port)}
-    before = {name: os.environ.get(name) for name in ours}
-    os.environ.update(ours)
+    environment = {**SETTINGS, PORT: str(port)}
+    before = {name: os.environ.get(name) for name in environment}
+    os.environ.update(environment)
     try:
         yield
     finally:

@@ -16,28 +16,28 @@ class Measure:
     How many times *over* is *under*; both name samples.
 
     Attributes:
-        target: The most that it shall be, or the least; None where it is there to compare.
+        target: The maximum or minimum that it shall be; None where it is there to compare.
     """
 
     what: str
     over: str
     under: str
     target: float | None = None
-    bound: Literal["most", "least"] = "most"
+    bound: Literal["max", "min"] = "max"
 
     def value(self, samples: Samples) -> float:
         return timing.ratio(samples, self.over, self.under)
 
-    def held(self, value: float, *, slack: float = 1.0) -> bool | None:
+    def met(self, value: float, *, slack: float = 1.0) -> bool | None:
         """
-        Tell whether *value* is good enough, or None where nothing is asked of it.
+        Return whether *value* meets the target, or None where there is none.
 
-        >>> Measure("", "", "", 1.1).held(1.2), Measure("", "", "", 1.1).held(1.2, slack=1.5)
+        >>> Measure("", "", "", 1.1).met(1.2), Measure("", "", "", 1.1).met(1.2, slack=1.5)
         (False, True)
         """
         if self.target is None:
             return None
-        if self.bound == "most":
+        if self.bound == "max":
             return value <= self.target * slack
         return value >= self.target / slack
 
@@ -60,12 +60,12 @@ MEASURES: dict[str, Sequence[Measure]] = {
         Measure("ECDSA, in signatures", "ECDSA: 100 in a folder", "ECDSA: raw"),
     ],
     "Requests within an expiry's step ÷ RSA signatures in the same time": [
-        Measure("the same URL again, decided anew", "RSA: raw", "access: 1 URL again", 50, "least"),
+        Measure("the same URL again, decided anew", "RSA: raw", "access: 1 URL again", 50, "min"),
         Measure("the whole handler", "RSA: raw", "handler: 1 URL again"),
     ],
     "Requests with every feature on ÷ ECDSA signatures in the same time": [
-        Measure("a new URL", "ECDSA: raw", "handler: 1 URL", 0.60, "least"),
-        Measure("each of 100 new URLs", "ECDSA: raw", "handler: 100 URLs, each", 0.85, "least"),
+        Measure("a new URL", "ECDSA: raw", "handler: 1 URL", 0.60, "min"),
+        Measure("each of 100 new URLs", "ECDSA: raw", "handler: 100 URLs, each", 0.85, "min"),
     ],
     "CPU from import to the first signature ÷ boto3's example": [
         Measure(

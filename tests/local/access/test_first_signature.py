@@ -29,7 +29,7 @@ def sign(tmp_path):
             return cold_starts.sign(
                 "app",
                 "lambda_handler",
-                material.viewer().asks([material.new_url()]),
+                material.viewer().event([material.new_url()]),
                 None,
                 folders=cold_starts.SANDBOX,
                 environment={**material.SETTINGS, **AWS, PORT: str(port), **environment},
@@ -46,7 +46,7 @@ def test_key_in_memory(sign, kind):
     """
     first = sign(material.secret(kind))
 
-    assert first.answer["statusCode"] == 200
+    assert first.response["statusCode"] == 200
     assert first.loaded == []
 
 
@@ -56,11 +56,11 @@ def test_key_in_kms(sign):
     """
     key = key_pairs.generate("ECDSA-P256")
     assert isinstance(key, ec.EllipticCurvePrivateKey)
-    asked = []
+    requests = []
 
     def kms(request):
-        asked.append(json.loads(request.body))
-        message = base64.b64decode(asked[-1]["Message"])
+        requests.append(json.loads(request.body))
+        message = base64.b64decode(requests[-1]["Message"])
         signature = key.sign(message, ec.ECDSA(hashes.SHA256()))
         response = {"KeyId": KMS_KEY, "Signature": base64.b64encode(signature).decode()}
         return Response(status=200, body=json.dumps(response).encode())
@@ -69,6 +69,6 @@ def test_key_in_kms(sign):
         secret = json.dumps({"key_id": material.KEY_ID, "kms_key": KMS_KEY, "kind": "ECDSA-P256"})
         first = sign(secret, AWS_ENDPOINT_URL_KMS=server.url)
 
-    assert first.answer["statusCode"] == 200
+    assert first.response["statusCode"] == 200
     assert first.loaded == ["boto3", "botocore"]
-    assert [one["KeyId"] for one in asked] == [KMS_KEY]
+    assert [request["KeyId"] for request in requests] == [KMS_KEY]
