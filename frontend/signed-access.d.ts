@@ -10,7 +10,7 @@ export interface Problem {
   now?: number;
   /** Why this one URL or folder was refused, such as `path_not_granted`. */
   reason?: string;
-  /** What was wrong with which of those asked for together. */
+  /** What was wrong with which of those requested together. */
   errors?: { index: number; reason: string; detail: string }[];
 }
 
@@ -28,7 +28,7 @@ export class SignedAccessError extends Error implements Problem {
 export interface SignedAccessOptions {
   /** Where the endpoint is, such as `https://api.example.com`. */
   api: string;
-  /** Gives the viewer's JWT; called for each request to the endpoint. */
+  /** Returns the viewer's JWT; called for each request to the endpoint. */
   token: () => string | Promise<string>;
   /** For how long to sign, in seconds; without it as long as the viewer's grants allow. */
   expiresIn?: number;
@@ -36,16 +36,17 @@ export interface SignedAccessOptions {
   /** Milliseconds since the epoch. */
   now?: () => number;
   random?: () => number;
-  later?: (callback: () => void, ms: number) => unknown;
+  /** As `setTimeout`. */
+  schedule?: (callback: () => void, ms: number) => unknown;
 }
 
 export class SignedAccess {
   constructor(options: SignedAccessOptions);
 
-  /** Gives the URL to open: signed, or as it is where cookies open it. */
+  /** Returns the URL to open: signed, or as it is where cookies open it. */
   url(url: string | URL): Promise<string>;
 
-  /** Does as `fetch()` does, with signed URLs or cookies. A refused GET is tried once more. */
+  /** Does as `fetch()` does, with signed URLs or cookies. A refused GET is retried once. */
   fetch(url: string | URL, init?: RequestInit): Promise<Response>;
 
   /**
@@ -59,12 +60,12 @@ export class SignedAccess {
   /** Signs all of *folder*, such as `https://media.example.com/users/42/film/*`, at once. */
   folder(folder: string): void;
 
-  /** Gets signed cookies for *folders*, and keeps them fresh until `clear()`. */
+  /** Gets signed cookies for *folders*, and renews them in time until `clear()`. */
   cookies(folders: string[]): Promise<void>;
 
   /** Forgets what was signed, and deletes the cookies. Call it before the viewer signs out. */
   clear(): Promise<void>;
 
-  /** Says that CloudFront refused *url*; returns whether the next `url()` is worth a try. */
+  /** Reports that CloudFront refused *url*; returns whether the next `url()` is worth a retry. */
   refused(url: string | URL): boolean;
 }

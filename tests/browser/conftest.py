@@ -19,8 +19,8 @@ HARNESS = Path(__file__).with_name("harness.html")
 def site():
     try:
         find()
-    except NoBrowserError as missing:
-        pytest.skip(str(missing))
+    except NoBrowserError as exc:
+        pytest.skip(str(exc))
     identity = Identity(gallery.ISSUER, now=time.time)
     with stack.embedded(TEMPLATE, parameters=gallery.PARAMETERS, fetch=identity.document) as world:
         site = gallery.build(world, identity)

@@ -1,4 +1,4 @@
-// What frontend/signed-access.js does by itself, with a network and a clock that are told.
+// What frontend/signed-access.js does by itself, with a network and a time source of the tests.
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
@@ -9,7 +9,7 @@ const API = "https://api.example.org";
 const MEDIA = "https://media.example.com/users/42/";
 const START_S = 1_800_000_000;
 
-/** The endpoint, CloudFront and the time; *answers* are given before the usual ones. */
+/** The endpoint, CloudFront and the time; *responses* come before the usual ones. */
 class World {
   constructor({ lifetime = 600, aheadS = 0, ...options } = {}) {
     this.nowMs = START_S * 1000;
@@ -17,7 +17,7 @@ class World {
     this.aheadS = aheadS;
     this.posts = [];
     this.fetched = [];
-    this.answers = [];
+    this.responses = [];
     this.generation = 1;
     this.refuses = () => false;
     this.timers = [];
@@ -28,17 +28,17 @@ class World {
       fetch: (url, init) => this.fetch(url, init),
       now: () => this.nowMs,
       random: () => 0.5,
-      later: (callback, ms) => this.later(callback, ms),
+      schedule: (callback, ms) => this.schedule(callback, ms),
       ...options,
     });
   }
 
-  later(callback, ms) {
+  schedule(callback, ms) {
     if (ms === 0) setTimeout(callback, 0);
     else this.timers.push({ callback, at: this.nowMs + ms });
   }
 
-  /** Moves the time, and rings what is due. */
+  /** Moves the time, and calls what is due. */
   async pass(seconds) {
     this.nowMs += seconds * 1000;
     const due = this.timers.filter(({ at }) => at <= this.nowMs);
@@ -60,9 +60,9 @@ class World {
     }
     const body = init.body && JSON.parse(init.body);
     this.posts.push({ ...init, target: url.slice(API.length), body });
-    const told = this.answers.shift();
-    if (told instanceof Error) throw told;
-    if (told) return Response.json({ now: this.nowS, ...told.body }, told);
+    const response = this.responses.shift();
+    if (response instanceof Error) throw response;
+    if (response) return Response.json({ now: this.nowS, ...response.body }, response);
     return Response.json({ now: this.nowS, ...this.usual(url, body) });
   }
 
@@ -86,7 +86,7 @@ class World {
 const ticks = () => new Promise((resolve) => setTimeout(resolve, 5));
 
 describe("url", () => {
-  it("asks once for all that is needed in a tick, each with its own answer", async () => {
+  it("asks once for all that is needed in a tick, each with its own response", async () => {
     const world = new World();
     const urls = await Promise.all(["a", "b", "a"].map((name) => world.access.url(MEDIA + name)));
     assert.deepEqual(world.posts.map((post) => post.body), [{ urls: [`${MEDIA}a`, `${MEDIA}b`] }]);
@@ -136,7 +136,7 @@ describe("url", () => {
     }
   });
 
-  it("asks for as long as it was told", async () => {
+  it("requests the lifetime that the page sets", async () => {
     const world = new World({ expiresIn: 60 });
     await world.access.url(`${MEDIA}a`);
     assert.equal(world.posts[0].body.expires_in, 60);
@@ -146,17 +146,17 @@ describe("url", () => {
     const world = new World({ lifetime: 600 });
     const first = await world.access.url(`${MEDIA}a`);
     await world.pass(550);
-    world.answers.push(new TypeError("offline"));
+    world.responses.push(new TypeError("offline"));
     assert.equal(await world.access.url(`${MEDIA}a`), first);
     await world.pass(50);
-    world.answers.push(new TypeError("offline"));
+    world.responses.push(new TypeError("offline"));
     await assert.rejects(world.access.url(`${MEDIA}a`), { name: "SignedAccessError", status: 0 });
   });
 
   it("takes nothing from what may be opened for what may not", async () => {
     const world = new World();
     const errors = [{ index: 1, reason: "path_not_granted", detail: "not yours" }];
-    world.answers.push({ status: 403, body: { title: "Refused", status: 403, errors } });
+    world.responses.push({ status: 403, body: { title: "Refused", status: 403, errors } });
     const [own, others] = await Promise.allSettled(
       [`${MEDIA}a`, "https://media.example.com/users/43/a"].map((url) => world.access.url(url)),
     );
@@ -167,44 +167,44 @@ describe("url", () => {
     assert.deepEqual(world.posts[1].body.urls, [`${MEDIA}a`]);
   });
 
-  it("gives up when the rest is refused as well", async () => {
+  it("rejects all when the rest is refused as well", async () => {
     const world = new World();
     const problem = { status: 403, body: { errors: [{ index: 0, reason: "r", detail: "d" }] } };
-    world.answers.push(problem, problem);
-    const asked = ["a", "b", "c"].map((name) => world.access.url(MEDIA + name));
-    const ends = await Promise.allSettled(asked);
-    assert.deepEqual(ends.map(({ status }) => status), ["rejected", "rejected", "rejected"]);
+    world.responses.push(problem, problem);
+    const urls = ["a", "b", "c"].map((name) => world.access.url(MEDIA + name));
+    const results = await Promise.allSettled(urls);
+    assert.deepEqual(results.map(({ status }) => status), ["rejected", "rejected", "rejected"]);
     assert.equal(world.posts.length, 2);
   });
 
-  it("waits as long as a busy endpoint says, three times at most", async () => {
+  it("waits for Retry-After when it is throttled, and makes three attempts at most", async () => {
     const world = new World();
-    const busy = { status: 503, headers: { "retry-after": "7" }, body: { title: "No key yet" } };
-    world.answers.push(busy, busy, busy);
-    const asked = assert.rejects(world.access.url(`${MEDIA}a`), { status: 503, title: "No key yet" });
+    const unavailable = { status: 503, headers: { "retry-after": "7" }, body: { title: "No key yet" } };
+    world.responses.push(unavailable, unavailable, unavailable);
+    const rejected = assert.rejects(world.access.url(`${MEDIA}a`), { status: 503, title: "No key yet" });
     await ticks();
     await world.pass(6.9);
     assert.equal(world.posts.length, 1);
     await world.pass(1);
     assert.equal(world.posts.length, 2);
     await world.pass(8);
-    await asked;
+    await rejected;
     assert.equal(world.posts.length, 3);
   });
 
-  it("waits a minute at most, 5 seconds if it is not told, and so when it asks too often", async () => {
+  it("waits a minute at most, and 5 seconds without Retry-After, also after a 429", async () => {
     const world = new World({ random: () => 0 });
-    world.answers.push(
+    world.responses.push(
       { status: 503, headers: { "retry-after": "3600" }, body: {} },
       { status: 429, body: { message: "Too Many Requests" } },
     );
-    const asked = world.access.url(`${MEDIA}a`);
+    const url = world.access.url(`${MEDIA}a`);
     await ticks();
     for (const [seconds, posts] of [[59, 1], [1, 2], [4, 2], [1, 3]]) {
       await world.pass(seconds);
       assert.equal(world.posts.length, posts);
     }
-    assert.match(await asked, /Signature/);
+    assert.match(await url, /Signature/);
   });
 
   it("leaves a fragment out of what is signed, and in what is opened", async () => {
@@ -238,19 +238,19 @@ describe("fetch", () => {
     ["a 403", 403],
     ["a failed connection, which a 403 without CORS headers looks like", new TypeError("failed")],
   ]) {
-    it(`tries once more after ${name}, with another signature`, async () => {
+    it(`retries once after ${name}, with another signature`, async () => {
       const world = new World();
       await world.access.url(`${MEDIA}a`);
       world.generation = 2;
       world.refuses = (url) => url.includes("Signature=1") && refusal;
-      const answer = await world.access.fetch(`${MEDIA}a`);
-      assert.equal(answer.status, 200);
+      const response = await world.access.fetch(`${MEDIA}a`);
+      assert.equal(response.status, 200);
       assert.deepEqual(world.posts.map((post) => post.body.refresh), [undefined, true]);
       assert.equal(world.fetched.length, 2);
     });
   }
 
-  it("never tries a third time, and asks no more than every 5 seconds", async () => {
+  it("never tries a third time, and renews no more than every 5 seconds", async () => {
     const world = new World();
     world.refuses = () => 403;
     for (let times = 0; times < 3; times += 1) {
@@ -268,8 +268,8 @@ describe("fetch", () => {
     await Promise.all(urls.map((url) => world.access.url(url)));
     world.generation = 2;
     world.refuses = (url) => url.includes("Signature=1") && 403;
-    for (const some of [urls.slice(0, 1), urls.slice(1)]) {
-      await Promise.all(some.map((url) => world.access.fetch(url)));
+    for (const refused of [urls.slice(0, 1), urls.slice(1)]) {
+      await Promise.all(refused.map((url) => world.access.fetch(url)));
     }
     assert.equal(world.posts.length, 2);
     assert.equal(world.posts[1].body.urls.length, 40);
@@ -291,7 +291,7 @@ describe("fetch", () => {
     assert.equal(world.posts.length, 2);
   });
 
-  it("tells the endpoint with each of many requests that something was refused", async () => {
+  it("asks for a refresh in each of many requests once something was refused", async () => {
     const world = new World();
     await world.access.url(`${MEDIA}a`);
     world.access.refused(`${MEDIA}a`);
@@ -307,7 +307,7 @@ describe("fetch", () => {
     await Promise.all(["a", "b"].map((name) => world.access.url(MEDIA + name)));
     await world.pass(301);
     const errors = [{ index: 1, reason: "path_not_granted", detail: "no more" }];
-    world.answers.push({ status: 403, body: { status: 403, errors } });
+    world.responses.push({ status: 403, body: { status: 403, errors } });
     const refresh = async () => {
       world.access.refused(`${MEDIA}a`);
       await world.access.url(`${MEDIA}a`);
@@ -322,7 +322,7 @@ describe("fetch", () => {
   it("fails only for who asked when a refresh fails", async () => {
     const world = new World();
     await Promise.all(["a", "b"].map((name) => world.access.url(MEDIA + name)));
-    world.answers.push(new TypeError("offline"));
+    world.responses.push(new TypeError("offline"));
     world.access.refused(`${MEDIA}a`);
     await assert.rejects(world.access.url(`${MEDIA}a`), { title: "No answer" });
     await ticks();
@@ -345,11 +345,11 @@ describe("fetch", () => {
     assert.equal(world.posts.length, 1);
   });
 
-  it("says what the endpoint said when there is nothing to try with", async () => {
+  it("rejects with the endpoint's problem when there is nothing to retry with", async () => {
     const world = new World();
     await world.access.url(`${MEDIA}a`);
     world.refuses = () => 403;
-    world.answers.push({ status: 403, body: { title: "Refused", status: 403 } });
+    world.responses.push({ status: 403, body: { title: "Refused", status: 403 } });
     await assert.rejects(world.access.fetch(`${MEDIA}a`), { status: 403, title: "Refused" });
   });
 });
@@ -390,8 +390,8 @@ describe("cookies", () => {
     const world = new World();
     await world.access.cookies([`${MEDIA}*`]);
     world.refuses = () => 403;
-    const answers = await Promise.all(["a", "b"].map((name) => world.access.fetch(MEDIA + name)));
-    assert.deepEqual(answers.map(({ status }) => status), [403, 403]);
+    const responses = await Promise.all(["a", "b"].map((name) => world.access.fetch(MEDIA + name)));
+    assert.deepEqual(responses.map(({ status }) => status), [403, 403]);
     assert.deepEqual(world.posts.map((post) => post.body.refresh), [undefined, true]);
   });
 
@@ -446,14 +446,14 @@ describe("refused", () => {
 class Element extends EventTarget {
   constructor() {
     super();
-    this.given = [];
+    this.urls = [];
   }
 
   set src(url) {
-    this.given.push(url);
+    this.urls.push(url);
   }
 
-  say(type) {
+  emit(type) {
     this.dispatchEvent(new Event(type));
   }
 }
@@ -464,9 +464,9 @@ describe("show", () => {
     const element = new Element();
     const shown = world.access.show(element, `${MEDIA}a`);
     await ticks();
-    element.say("load");
+    element.emit("load");
     await shown;
-    assert.equal(element.given.length, 1);
+    assert.equal(element.urls.length, 1);
   });
 
   it("swaps a refused URL once, and then says so", async () => {
@@ -475,11 +475,11 @@ describe("show", () => {
     const shown = assert.rejects(world.access.show(element, `${MEDIA}a`), { title: "Not loaded" });
     await ticks();
     for (let times = 0; times < 3; times += 1) {
-      element.say("error");
+      element.emit("error");
       await ticks();
     }
     await shown;
-    assert.equal(element.given.length, 2);
+    assert.equal(element.urls.length, 2);
     assert.deepEqual(world.posts.map((post) => post.body.refresh), [undefined, true]);
   });
 
@@ -489,10 +489,10 @@ describe("show", () => {
     world.access.show(element, `${MEDIA}a`).catch(() => {});
     await ticks();
     for (let times = 0; times < 3; times += 1) {
-      element.say("error");
+      element.emit("error");
       await world.pass(10);
     }
-    assert.equal(element.given.length, 2);
+    assert.equal(element.urls.length, 2);
   });
 
   it("swaps again when the next URL has run out in its turn", async () => {
@@ -500,14 +500,14 @@ describe("show", () => {
     const element = new Element();
     const shown = world.access.show(element, `${MEDIA}a`);
     await ticks();
-    element.say("loadeddata");
+    element.emit("loadeddata");
     await shown;
     for (let times = 0; times < 3; times += 1) {
       await world.pass(600);
-      element.say("error");
+      element.emit("error");
       await ticks();
     }
-    assert.equal(element.given.length, 4);
+    assert.equal(element.urls.length, 4);
   });
 
   it("goes on where it was, as fast as it was", async () => {
@@ -518,10 +518,10 @@ describe("show", () => {
     Object.assign(element, { currentTime: 42, paused: false, playbackRate: 1.5, play });
     world.access.show(element, `${MEDIA}a`);
     await ticks();
-    element.say("error");
+    element.emit("error");
     await ticks();
     Object.assign(element, { currentTime: 0, paused: true, playbackRate: 1 });
-    element.say("loadedmetadata");
+    element.emit("loadedmetadata");
     assert.deepEqual([element.currentTime, element.playbackRate, plays], [42, 1.5, 1]);
   });
 
@@ -530,17 +530,17 @@ describe("show", () => {
     const element = new Element();
     const shown = world.access.show(element, `${MEDIA}a`);
     await ticks();
-    element.say("loadeddata");
+    element.emit("loadeddata");
     await shown;
-    element.say("stalled");
+    element.emit("stalled");
     await ticks();
-    assert.equal(element.given.length, 1);
+    assert.equal(element.urls.length, 1);
     world.generation = 2;
     world.refuses = (url) => url.includes("Signature=1") && new TypeError("failed");
-    element.say("stalled");
+    element.emit("stalled");
     await ticks();
-    assert.equal(element.given.length, 2);
-    assert.match(element.given[1], /Signature=2/);
+    assert.equal(element.urls.length, 2);
+    assert.match(element.urls[1], /Signature=2/);
     assert.deepEqual(world.fetched.map(({ init }) => init.method), ["HEAD", "HEAD", "HEAD"]);
   });
 
@@ -549,9 +549,9 @@ describe("show", () => {
     const element = Object.assign(new Element(), { error: { code: 3 } });
     const shown = assert.rejects(world.access.show(element, `${MEDIA}a`), SignedAccessError);
     await ticks();
-    element.say("error");
+    element.emit("error");
     await shown;
-    assert.equal(element.given.length, 1);
+    assert.equal(element.urls.length, 1);
   });
 
   it("gives an element nothing more once it was asked to show something else", async () => {
@@ -561,10 +561,10 @@ describe("show", () => {
     const first = world.access.show(element, `${MEDIA}a`);
     world.access.show(element, `${MEDIA}b`);
     await first;
-    element.say("error");
+    element.emit("error");
     world.access.show(element, `${MEDIA}a`);
     await ticks();
-    assert.deepEqual(element.given.map((url) => url[MEDIA.length]), ["b", "a"]);
+    assert.deepEqual(element.urls.map((url) => url[MEDIA.length]), ["b", "a"]);
   });
 
   it("leaves an element that shows something else meanwhile", async () => {
@@ -575,11 +575,11 @@ describe("show", () => {
     const second = world.access.show(element, `${MEDIA}b`);
     await first;
     await ticks();
-    element.say("error");
+    element.emit("error");
     await ticks();
-    element.say("load");
+    element.emit("load");
     await second;
-    assert.equal(element.given.length, 3);
-    assert.ok(element.given[2].includes("/b?"));
+    assert.equal(element.urls.length, 3);
+    assert.ok(element.urls[2].includes("/b?"));
   });
 });

@@ -30,24 +30,24 @@ def visit(page):
     def visit(user="ada", api=MEDIA):
         page.goto(f"{gallery.ORIGIN}/harness.html")
         page.wait_for_function("window.isReady")
-        page.evaluate("([api, who]) => begin(api, who)", [api, {"user": user}])
+        page.evaluate("([api, viewer]) => begin(api, viewer)", [api, {"user": user}])
         return page
 
     return visit
 
 
 @pytest.fixture
-def asked(page):
-    """Note what the browser asks the media's host for, as path and parameters."""
-    asked = []
+def requests(page):
+    """Record what the browser requests of the media's host, as path and parameters."""
+    requests = []
 
-    def note(request):
+    def record(request):
         parts = urlsplit(request.url)
         if parts.netloc == gallery.MEDIA and request.method == "GET":
-            asked.append((parts.path, parse_qs(parts.query)))
+            requests.append((parts.path, parse_qs(parts.query)))
 
-    page.on("request", note)
-    return asked
+    page.on("request", record)
+    return requests
 
 
 def open_url(page, url):
@@ -84,16 +84,16 @@ class TestUrls:
         assert show(page, f"{OWN}/dawn.svg") is True
         assert len(posts(page)) == 1
 
-    def test_others(self, visit, api, asked):
+    def test_others(self, visit, api, requests):
         """
-        Another's file is refused with the reason, before CloudFront is asked for it.
+        Another's file is refused with the reason, before anything is requested of CloudFront.
         """
         page = visit(api=api)
 
         refused = {"name": "SignedAccessError", "status": 403, "reason": "path_not_granted"}
         assert open_url(page, f"{OTHERS}/dawn.svg") == refused
         assert show(page, f"{OTHERS}/dawn.svg") == refused
-        assert asked == []
+        assert requests == []
 
     def test_unsigned(self, visit):
         """
@@ -101,11 +101,11 @@ class TestUrls:
         """
         page = visit()
 
-        said = page.evaluate("url => fetch(url).catch(error => error.name)", f"{OWN}/dawn.svg")
+        error = page.evaluate("url => fetch(url).catch(error => error.name)", f"{OWN}/dawn.svg")
 
-        assert said == "TypeError"
+        assert error == "TypeError"
 
-    def test_folder(self, visit, asked):
+    def test_folder(self, visit, requests):
         """
         One signature opens a playlist and all segments of its folder.
         """
@@ -116,7 +116,7 @@ class TestUrls:
 
         assert set(open_all(page, [f"{OWN}/film/{name}" for name in names])) == {200}
         assert posts(page) == [{"urls": [f"{OWN}/film/*"]}]
-        assert len({query["Signature"][0] for _, query in asked}) == 1
+        assert len({query["Signature"][0] for _, query in requests}) == 1
 
     def test_range(self, visit):
         """
@@ -126,8 +126,8 @@ class TestUrls:
 
         part = page.evaluate(
             "async url => {"
-            "  const answer = await access.fetch(url, { headers: { range: 'bytes=0-3' } });"
-            "  return [answer.status, await answer.text()];"
+            "  const response = await access.fetch(url, { headers: { range: 'bytes=0-3' } });"
+            "  return [response.status, await response.text()];"
             "}",
             f"{OWN}/tune.wav",
         )
@@ -138,7 +138,7 @@ class TestUrls:
 class TestOrigins:
     def test_other(self, context, site, api):
         """
-        Pages of an origin that is not allowed read neither the endpoint's answers nor the files.
+        Pages of an origin that is not allowed read neither the endpoint's responses nor the files.
         """
         served = {"/": FRONTEND.parent / "tests/browser/harness.html"}
         context.route(
@@ -150,30 +150,30 @@ class TestOrigins:
         page = context.new_page()
         page.goto("https://evil.example.org/")
         page.wait_for_function("window.isReady")
-        page.evaluate("([api, who]) => begin(api, who)", [api, {"token": site.token("ada")}])
+        page.evaluate("([api, viewer]) => begin(api, viewer)", [api, {"token": site.token("ada")}])
 
-        said = open_url(page, f"{OWN}/dawn.svg")
+        refused = open_url(page, f"{OWN}/dawn.svg")
         opened = direct(site, "/signed-urls", {"urls": [f"{OWN}/dawn.svg"]})["signed"][0]["url"]
         read = page.evaluate("url => fetch(url).catch(error => error.name)", opened)
 
-        assert said == {"name": "SignedAccessError", "status": 0, "reason": None}
+        assert refused == {"name": "SignedAccessError", "status": 0, "reason": None}
         assert read == "TypeError"
 
     def test_token(self, visit):
         """
-        A token that is not taken is an answer that a page cannot read, and is said so.
+        A token that is refused gives a response that a page cannot read, and the error says so.
         """
         page = visit()
         page.evaluate("api => begin(api, { token: 'none' })", MEDIA)
 
-        said = page.evaluate("url => access.url(url).catch(error => error.message)", OWN)
+        message = page.evaluate("url => access.url(url).catch(error => error.message)", OWN)
 
-        assert "took no such token" in said
+        assert "took no such token" in message
 
 
 def direct(site, target, body):
     """Ask the endpoint without a browser."""
-    answer = site.world.apis.handle(
+    response = site.world.apis.handle(
         Request(
             method="POST",
             target=target,
@@ -185,7 +185,7 @@ def direct(site, target, body):
         ),
         host=site.api_host,
     )
-    return json.loads(answer.body)
+    return json.loads(response.body)
 
 
 class TestCookies:
@@ -196,7 +196,7 @@ class TestCookies:
         page.evaluate("folder => access.cookies([folder])", f"{OWN}/*")
         return page
 
-    def test_open(self, entered, asked):
+    def test_open(self, entered, requests):
         """
         Cookies open a folder to fetch and to plain images, with plain URLs.
         """
@@ -206,12 +206,12 @@ class TestCookies:
             "url => { const i = new Image(); i.src = url; return i.decode().then(() => i.width) }"
         )
         assert entered.evaluate(plain, f"{OWN}/night.svg") > 0
-        assert [query for _, query in asked] == [{}, {}, {}]
+        assert [query for _, query in requests] == [{}, {}, {}]
         assert posts(entered) == [{"url_patterns": [f"{OWN}/*"]}]
 
     def test_attributes(self, entered, context):
         """
-        They are for the folder and its host alone, hidden from scripts, and kept for this site.
+        They are for the folder and its host alone, hidden from scripts, and of this site alone.
         """
         cookies = context.cookies()
 
@@ -317,7 +317,7 @@ class TestExpiry:
         assert open_all(opened, FILES) == [200] * gallery.FRAMES
         assert refreshes(opened)[before:] == [True]
 
-    def test_media(self, visit, site, asked):
+    def test_media(self, visit, site, requests):
         """
         A recording that is longer than its URL lives goes on where it was.
         """
@@ -338,7 +338,7 @@ class TestExpiry:
 
         assert page.evaluate("sound.currentTime") == 500
         assert refreshes(page) == [False, True]
-        assert len({query["Expires"][0] for _, query in asked}) == 2
+        assert len({query["Expires"][0] for _, query in requests}) == 2
 
 
 def wav(*, minutes):
@@ -358,19 +358,19 @@ class TestRotation:
         """
         Put a new key in the place of the old one, while the endpoint still has the old one.
         """
-        made = site.publish_key()
-        site.trust([made[0]])
-        ask = {"urls": [f"{OWN}/dawn.svg"]}
-        direct(site, "/signed-urls", ask)
-        site.sign_with(*made)
+        key = site.publish_key()
+        site.trust([key[0]])
+        body = {"urls": [f"{OWN}/dawn.svg"]}
+        direct(site, "/signed-urls", body)
+        site.sign_with(*key)
         site.world.virtual_time.advance(6)
-        url = direct(site, "/signed-urls", ask)["signed"][0]["url"]
-        assert f"Key-Pair-Id={made[0]}" not in url
+        url = direct(site, "/signed-urls", body)["signed"][0]["url"]
+        assert f"Key-Pair-Id={key[0]}" not in url
         yield
-        # By itself the endpoint would have looked by then.
+        # By itself the endpoint would have read its key by then.
         site.world.virtual_time.advance(MINUTE_S)
 
-    def test_while_open(self, opened, rotated, asked):
+    def test_while_open(self, opened, rotated, requests):
         """
         When the key that signed is gone, one refresh brings what the new one signs.
         """
@@ -393,31 +393,31 @@ class TestRefused:
         yield lambda: site.trust([site.publish_key()[0]])
         site.rotate()
 
-    def test_no_loop(self, opened, distrusted, asked):
+    def test_no_loop(self, opened, distrusted, requests):
         """
-        What is really refused is tried twice, and then left.
+        What is really refused is requested twice, and no more.
         """
         distrusted()
-        asked.clear()
+        requests.clear()
 
-        said = open_url(opened, FILES[0])
-        tried = len(asked)
+        error = open_url(opened, FILES[0])
+        request_count = len(requests)
         opened.wait_for_timeout(1_000)
 
-        assert said["name"] == "TypeError"
-        assert (tried, len(asked)) == (2, 2)
+        assert error["name"] == "TypeError"
+        assert (request_count, len(requests)) == (2, 2)
         assert refreshes(opened) == [False, True]
 
-    def test_image(self, opened, distrusted, asked):
+    def test_image(self, opened, distrusted, requests):
         """
         So it is for images.
         """
         distrusted()
-        asked.clear()
+        requests.clear()
 
-        said = show(opened, FILES[1])
+        error = show(opened, FILES[1])
         opened.wait_for_timeout(1_000)
 
-        assert said["name"] == "SignedAccessError"
-        assert len(asked) == 2
+        assert error["name"] == "SignedAccessError"
+        assert len(requests) == 2
         assert refreshes(opened) == [False, True]

@@ -17,7 +17,7 @@ def claims():
 class TestPlay:
     def test_held(self, claims):
         """
-        Where there is a browser, the claim is looked at with it, and holds.
+        Where there is a browser, the claim is tested with it, and holds.
         """
         try:
             browser.find()

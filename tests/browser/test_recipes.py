@@ -16,9 +16,9 @@ HOUR_S = 3_600
 
 def shown(*, under):
     """Read the script below a heading; the first one is below the title."""
-    section = re.split(r"^#+ ", README.read_text(encoding="utf-8"), flags=re.MULTILINE)
-    found = next(part for part in section if part.startswith(f"{under}\n"))
-    return found.split("```js\n")[1].split("```")[0]
+    sections = re.split(r"^#+ ", README.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    section = next(part for part in sections if part.startswith(f"{under}\n"))
+    return section.split("```js\n")[1].split("```")[0]
 
 
 TEN_LINES = shown(under="The browser's side")
@@ -111,12 +111,14 @@ class TestHls:
             "hls.mjs", Path(HLS_JS).read_bytes(), content_type="text/javascript", bucket="pages"
         )
 
-    # What the player tells.
+    # What the player loads, and what fails.
     AFTER = """
-Object.assign(window, { hls, heard: [] });
-hls.on(Hls.Events.LEVEL_LOADED, () => heard.push("playlist"));
-hls.on(Hls.Events.FRAG_LOADED, () => heard.push("segment"));
-hls.on(Hls.Events.ERROR, (_, { details, response }) => heard.push(`${details} ${response?.code}`));
+Object.assign(window, { hls, player_events: [] });
+hls.on(Hls.Events.LEVEL_LOADED, () => player_events.push("playlist"));
+hls.on(Hls.Events.FRAG_LOADED, () => player_events.push("segment"));
+hls.on(Hls.Events.ERROR, (_, { details, response }) =>
+  player_events.push(`${details} ${response?.code}`),
+);
 """
 
     @pytest.fixture
@@ -129,22 +131,24 @@ hls.on(Hls.Events.ERROR, (_, { details, response }) => heard.push(`${details} ${
         A player loads playlists and segments, all by one signature.
         """
         playing.evaluate("hls.attachMedia(document.querySelector('video'))")
-        playing.wait_for_function("heard.includes('segment')")
+        playing.wait_for_function("player_events.includes('segment')")
 
-        assert playing.evaluate("heard[0]") == "playlist"
+        assert playing.evaluate("player_events[0]") == "playlist"
 
     def test_refused(self, playing, site):
         """
         What is refused after it has run out is loaded again with another signature.
         """
-        playing.wait_for_function("heard.includes('playlist')")
+        playing.wait_for_function("player_events.includes('playlist')")
         site.world.virtual_time.advance(HOUR_S + 60)
-        playing.evaluate("heard.length = 0; hls.attachMedia(document.querySelector('video'))")
-        playing.wait_for_function("heard.includes('segment')")
-        assert playing.evaluate("heard[0]") == "fragLoadError 0"
+        playing.evaluate(
+            "player_events.length = 0; hls.attachMedia(document.querySelector('video'))"
+        )
+        playing.wait_for_function("player_events.includes('segment')")
+        assert playing.evaluate("player_events[0]") == "fragLoadError 0"
 
         # Sooner than after 5 seconds nothing is signed anew.
         playing.wait_for_timeout(5_100)
         site.world.virtual_time.advance(HOUR_S + 60)
-        playing.evaluate("heard.length = 0; hls.loadSource(hls.url)")
-        playing.wait_for_function("heard.includes('playlist')")
+        playing.evaluate("player_events.length = 0; hls.loadSource(hls.url)")
+        playing.wait_for_function("player_events.includes('playlist')")
