@@ -76,9 +76,8 @@ def hit_each(does):
 
 
 class TestCrash:
-    @pytest.mark.parametrize(
-        "does", [pytest.param(Does.CRASH_BEFORE, marks=pytest.mark.prove), Does.CRASH_AFTER]
-    )
+    @pytest.mark.prove
+    @pytest.mark.parametrize("does", [Does.CRASH_BEFORE, Does.CRASH_AFTER])
     def test_each(self, does):
         """
         A run may die at each of its calls, in one life: no link breaks, and nothing is left over.

@@ -9,6 +9,9 @@ import pytest
 
 from tests.local import suite
 
+# Whole processes, one after the other.
+pytestmark = pytest.mark.prove
+
 ROOT = suite.TEMPLATE.parent
 
 
