@@ -105,7 +105,8 @@ def _for_cloudformation(rotation: RotationContext, event: dict[str, Any]) -> dic
         status = "SUCCESS"
     except CdnError as exc:
         reason = str(exc)
-    # The text of any other error may have anything in it; the log has it.
+    # CloudFormation waits for an hour for an answer, so every other error is one as well. Its text
+    # may have anything in it; the log has it.
     except Exception as exc:
         logger.exception("custom resource request failed", request=event["RequestType"])
         reason = f"{type(exc).__name__}; see the log of the function rotate_keys"

@@ -2,9 +2,10 @@
 
 import io
 import os
+import pty
 import subprocess
 import sys
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,6 +48,45 @@ def run(*arguments, cwd=ROOT, stdin=subprocess.DEVNULL, **variables):
         text=True,
         check=False,
     )
+
+
+class Terminal:
+    """A process in a terminal of its own, and all that it has shown there."""
+
+    def __init__(self, process, master):
+        self.process = process
+        self.shown = b""
+        self._master = master
+
+    def read(self):
+        self.shown += os.read(self._master, 1_000)
+
+    def read_until(self, *texts):
+        while not any(text in self.shown for text in texts):
+            self.read()
+
+    def type(self, text):
+        os.write(self._master, text)
+
+
+@contextmanager
+def in_terminal(*arguments, stdout=None, **variables):
+    """Run a command in a terminal until the block ends; its *stdout* may go elsewhere."""
+    master, slave = pty.openpty()
+    try:
+        with subprocess.Popen(
+            command(*arguments),
+            cwd=ROOT,
+            env=environment(**variables),
+            stdin=slave,
+            stdout=slave if stdout is None else stdout,
+            stderr=slave,
+            start_new_session=True,
+        ) as process:
+            os.close(slave)
+            yield Terminal(process, master)
+    finally:
+        os.close(master)
 
 
 def run_here(*arguments):

@@ -2,7 +2,6 @@
 
 import json
 import os
-import pty
 import re
 import shlex
 import signal
@@ -481,25 +480,15 @@ class TestQuestion:
 
     def typed(self, account, arguments, typed):
         """Answer the question in a terminal; what the terminal shows is returned, too."""
-        master, slave = pty.openpty()
-        process = subprocess.Popen(
-            running.command(*arguments, "--stack", aws_server.STACK, "--json"),
-            cwd=ROOT,
-            env=running.environment(**account.environment()),
-            stdin=slave,
+        with running.in_terminal(
+            *(*arguments, "--stack", aws_server.STACK, "--json"),
             stdout=subprocess.PIPE,
-            stderr=slave,
-            text=True,
-            start_new_session=True,
-        )
-        os.close(slave)
-        shown = b""
-        while b"[y/N]" not in shown:
-            shown += os.read(master, 1_000)
-        os.write(master, typed)
-        stdout, _ = process.communicate()
-        os.close(master)
-        return process.returncode, stdout, shown.decode()
+            **account.environment(),
+        ) as terminal:
+            terminal.read_until(b"[y/N]")
+            terminal.type(typed)
+            stdout, _ = terminal.process.communicate()
+        return terminal.process.returncode, stdout.decode(), terminal.shown.decode()
 
     @pytest.mark.parametrize(
         ("arguments", "answer"), [(["redrive"], b"y\n"), (["revoke", "K1"], b"YES\n")]
@@ -585,28 +574,15 @@ class TestStreams:
         """
         Ctrl-C ends a command in a sentence.
         """
-        master, slave = pty.openpty()
-        with subprocess.Popen(
-            running.command("redrive"),
-            cwd=ROOT,
-            env=running.environment(),
-            stdin=slave,
-            stdout=slave,
-            stderr=slave,
-            start_new_session=True,
-        ) as process:
-            os.close(slave)
-            shown = b""
-            while b"[y/N]" not in shown:
-                shown += os.read(master, 1_000)
-            process.send_signal(signal.SIGINT)
-            process.wait()
-            shown += os.read(master, 1_000)
-        os.close(master)
+        with running.in_terminal("redrive") as terminal:
+            terminal.read_until(b"[y/N]")
+            terminal.process.send_signal(signal.SIGINT)
+            terminal.process.wait()
+            terminal.read()
 
-        assert process.returncode == Exit.STOPPED
-        assert b"stopped" in shown
-        assert b"Traceback" not in shown
+        assert terminal.process.returncode == Exit.STOPPED
+        assert b"stopped" in terminal.shown
+        assert b"Traceback" not in terminal.shown
 
 
 class TestCheckout:

@@ -1,8 +1,5 @@
 """Options where they do not belong, help at any width, and files that are no keys."""
 
-import os
-import pty
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -115,26 +112,13 @@ class TestTyped:
         """
         Whatever is typed at a question, it is an answer: here, no.
         """
-        master, slave = pty.openpty()
-        with subprocess.Popen(
-            running.command("redrive"),
-            cwd=running.ROOT,
-            env=running.environment(PYTHONUTF8="1", PYTHONIOENCODING="utf-8:strict"),
-            stdin=slave,
-            stdout=slave,
-            stderr=slave,
-            start_new_session=True,
-        ) as process:
-            os.close(slave)
-            shown = b""
-            while b"[y/N]" not in shown:
-                shown += os.read(master, 1_000)
-            os.write(master, b"\xff\xfey\n")
-            process.wait()
-            while b"done" not in shown and b"Traceback" not in shown:
-                shown += os.read(master, 1_000)
-        os.close(master)
+        variables = {"PYTHONUTF8": "1", "PYTHONIOENCODING": "utf-8:strict"}
+        with running.in_terminal("redrive", **variables) as terminal:
+            terminal.read_until(b"[y/N]")
+            terminal.type(b"\xff\xfey\n")
+            terminal.process.wait()
+            terminal.read_until(b"done", b"Traceback")
 
-        assert process.returncode == Exit.REFUSED_OR_FOUND
-        assert b"Nothing was done." in shown
-        assert b"Traceback" not in shown
+        assert terminal.process.returncode == Exit.REFUSED_OR_FOUND
+        assert b"Nothing was done." in terminal.shown
+        assert b"Traceback" not in terminal.shown

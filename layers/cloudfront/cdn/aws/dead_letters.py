@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 REASON = "reason"
 
-MAX_REASON_CHARS = 500
+_MAX_REASON_CHARS = 500
 
 
 def send(client: SQSClient, queue_url: str, *, body: str, reason: str) -> None:
@@ -27,7 +27,7 @@ def send(client: SQSClient, queue_url: str, *, body: str, reason: str) -> None:
     Raises:
         RetryLaterError: SQS did not take it: let the message come again.
     """
-    shortened = reason[:MAX_REASON_CHARS]
+    shortened = reason[:_MAX_REASON_CHARS]
     try:
         client.send_message(
             QueueUrl=queue_url,

@@ -13,6 +13,8 @@ from cdn.errors import RetryLaterError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from cdn.telemetry import Outcome
+
 MAX_ERRORS = 5
 """So many unexpected errors in a row exhaust the retries of a flush, a batch or a watch."""
 
@@ -20,13 +22,15 @@ ERROR_BACKOFF_MS = 30_000
 """Before a step that met an unexpected error is retried."""
 
 # What botocore retries as throttling or as transient, and what it does not know:
-# TooManyInvalidationsInProgress, and the part of a BatchWriteItem that DynamoDB throttles.
+# TooManyInvalidationsInProgress, the part of a BatchWriteItem that DynamoDB throttles, and our own
+# word for a row that others write again and again.
 _RETRYABLE_CODES = frozenset(
     {
         "BandwidthLimitExceeded",
         "LimitExceededException",
         "PriorRequestNotComplete",
         "ProvisionedThroughputExceededException",
+        "QuotaContended",
         "RequestLimitExceeded",
         "RequestThrottled",
         "RequestThrottledException",
@@ -57,17 +61,19 @@ def is_retryable(response: Mapping[str, Any]) -> bool:
     False
     """  # noqa: E501  # an error response is one line
     status: int = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    return is_throttling(error_code(response)) or status >= _FIRST_SERVER_ERROR
+    return error_code(response) in _RETRYABLE_CODES or status >= _FIRST_SERVER_ERROR
 
 
-def is_throttling(code: str) -> bool:
+def outcome_of(error: RetryLaterError) -> Outcome:
     """
-    Return whether *code* alone says that the same request succeeds later.
+    Return what a step is to say that *error* ended: only some codes say that AWS throttles.
 
-    >>> is_throttling("ThrottlingException"), is_throttling("NotAuthorizedForSourceException")
-    (True, False)
+    >>> outcome_of(RetryLaterError("PutEvents", "ThrottlingException"))
+    'throttled'
+    >>> outcome_of(RetryLaterError("PutEvents", "InternalFailure"))
+    'step failed'
     """
-    return code in _RETRYABLE_CODES
+    return "throttled" if error.code in _RETRYABLE_CODES else "step failed"
 
 
 def error_code(response: Mapping[str, Any]) -> str:

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     from mypy_boto3_sqs import SQSClient
 
-    from cdn.telemetry import Outcome
-
 VERSION = 1
 
 _MIN_VISIBILITY_S = 2
@@ -126,8 +124,7 @@ def failed(error: CdnError | ClientError | BotoCoreError, *, now_ms: int) -> Ste
     match error:
         case RetryLaterError():
             ids = {"operation": error.operation, "code": error.code}
-            throttled = retryable.is_throttling(error.code)
-            outcome: Outcome = "throttled" if throttled else "step failed"
+            outcome = retryable.outcome_of(error)
             return StepResult(outcome, str(error), ids, error.due_at_ms or due_at_ms)
         case CdnError():
             return StepResult("step failed", str(error), due_at_ms=due_at_ms)

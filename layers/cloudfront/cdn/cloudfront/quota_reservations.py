@@ -24,9 +24,6 @@ OPERATION = "CreateInvalidation"
 QUOTA_EXHAUSTED = "QuotaExhausted"
 """The code of a RetryLaterError that says that the stack's own limits do not allow it yet."""
 
-QUOTA_CONTENDED = "QuotaContended"
-"""The code of one that says that others wrote the reservations, again and again."""
-
 # Each lost race means that somebody else won one.
 _MAX_ATTEMPTS = 10
 
@@ -72,7 +69,7 @@ def _write(ledger: Table, change: Callable[[State], State]) -> None:
             done = ledger.update_if(table.equal("version", version), key, put=put) is not None
         if done:
             return
-    raise RetryLaterError(OPERATION, QUOTA_CONTENDED)
+    raise RetryLaterError(OPERATION, "QuotaContended")
 
 
 def _state(row: QuotaReservationsRow) -> State:

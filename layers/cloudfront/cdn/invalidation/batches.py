@@ -23,7 +23,7 @@ from cdn.telemetry import StepResult
 from cdn.watching import watches
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 
     from cdn.aws.rows import BatchRow, ChangesRow, PlanRow
     from cdn.invalidation.changes import Change
@@ -173,9 +173,8 @@ def finish(context: FlushContext, bucket: str, plan_id: str, lock: str) -> Itera
     for key, row in unsent:
         if "expires_at_s" in row:
             context.ledger.update(key, remove=("expires_at_s",))
-    while unsent:
-        yield from _send_all(context, bucket, unsent)
-        # In the place of what was halved there are its halves now.
+    # In the place of what was halved there are its halves then.
+    while (yield from _send_all(context, bucket, unsent)):
         unsent = _unsent(context, bucket, plan_id)
     context.ledger.delete(change_keys(bucket, rows.unpack(plan["change_row_keys"])))
     context.ledger.update(rows.plan(bucket, plan_id), put={"expires_at_s": _expires_at_s(context)})
@@ -206,8 +205,9 @@ def _expires_at_s(context: FlushContext) -> int:
 
 def _send_all(
     context: FlushContext, bucket: str, batches: Sequence[tuple[Key[BatchRow], BatchRow]]
-) -> Iterator[StepResult]:
-    failed_count = 0
+) -> Generator[StepResult, None, bool]:
+    """Send what can be sent; return whether any batch was halved."""
+    failed_count = halved_count = 0
     for number, (key, batch) in enumerate(batches):
         try:
             result = _send(context, bucket, key, batch)
@@ -216,10 +216,12 @@ def _send_all(
             raise
         yield result
         failed_count += result.outcome == "batch retried later"
+        halved_count += result.outcome == "batch halved"
     if failed_count:
         raise RetryLaterError(
             quota_reservations.OPERATION, BATCHES_LEFT, progressed=len(batches) > failed_count
         )
+    return halved_count > 0
 
 
 def _send(context: FlushContext, bucket: str, key: Key[BatchRow], batch: BatchRow) -> StepResult:

@@ -39,7 +39,6 @@ _RETRIES = ("retry_count", "retry_at_ms", "error_count")
 # What AWS did not say.
 _BACK_OFF_OUTCOMES: Mapping[str, Outcome] = {
     quota_reservations.QUOTA_EXHAUSTED: "quota exhausted",
-    quota_reservations.QUOTA_CONTENDED: "quota exhausted",
     batches.BATCHES_LEFT: "flush retried later",
 }
 
@@ -208,9 +207,8 @@ def _back_off(
         put={"retry_count": retry_count, "retry_at_ms": retry_at_ms, "due_at_ms": retry_at_ms},
         remove=(*_LOCK, "error_count"),
     )
-    outcome: Outcome = "throttled" if retryable.is_throttling(error.code) else "step failed"
     return StepResult(
-        _BACK_OFF_OUTCOMES.get(error.code, outcome),
+        _BACK_OFF_OUTCOMES.get(error.code) or retryable.outcome_of(error),
         str(error),
         {"bucket": bucket, "operation": error.operation, "code": error.code},
         retry_at_ms,

@@ -81,6 +81,8 @@ class TestRun:
         ("error", "outcome"),
         [
             (RetryLaterError("PutEvents", "ThrottlingException"), "throttled"),
+            (RetryLaterError("BatchWriteItem", "UnprocessedItems"), "throttled"),
+            (RetryLaterError("CreateInvalidation", "QuotaContended"), "throttled"),
             (RetryLaterError("PutEvents", "NotAuthorizedForSourceException"), "step failed"),
             (RetryLaterError("a request to AWS", "EndpointConnectionError"), "step failed"),
             (ClientError({"Error": {"Code": "x"}}, "GetItem"), "step failed"),
