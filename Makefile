@@ -34,13 +34,14 @@ demo: functions-environment demo-environment ## Watch the suite work on this mac
 	@exec $(DEMO_PYTHON) -m local.demo --functions-python $(FUNCTIONS_PYTHON) \
 		$(if $(SITE),--site "$$SITE") $(if $(CHAPTER),--chapter "$$CHAPTER")
 
-# One file, or one test of it, is done before worker processes would have started.
+# One file, or one test of it, is done before worker processes would have started. In the order of
+# their folders the files that take long come first; by their number of tests, they would come last.
 paths_in_args = $(foreach word,$(ARGS),$(wildcard $(firstword $(subst ::, ,$(word)))))
 is_one_file = $(and $(filter 1,$(words $(paths_in_args))),$(filter %.py,$(paths_in_args)))
 
 test: functions-environment development-environment ## Run the tests (ARGS=… for pytest)
 	@FUNCTIONS_PYTHON=$(FUNCTIONS_PYTHON) $(DEVELOPMENT_PYTHON) -m pytest -q \
-		$(if $(is_one_file),,--numprocesses auto --dist loadfile) $(ARGS)
+		$(if $(is_one_file),,--numprocesses auto --dist loadfile --no-loadscope-reorder) $(ARGS)
 
 check: development-environment ## Lint, types, import rules, template
 	@echo 'check: lint (ruff check)'

@@ -37,6 +37,7 @@ def shown(answer):
     return file.getvalue().splitlines()
 
 
+@pytest.mark.prove
 class TestKeys:
     """Of a stack whose first key signs, beside a verified standby: to come there takes a day."""
 

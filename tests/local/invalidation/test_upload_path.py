@@ -468,6 +468,7 @@ class TestWatch:
 
         assert kinds(cloud) == ["Deployment Superseded"]
 
+    @pytest.mark.prove
     def test_timed_out(self):
         """
         What never ends times out when botocore's own waiter would, and is announced as that.

@@ -63,6 +63,7 @@ def key_in(cloud, state):
     return key["key_id"]
 
 
+@pytest.mark.prove
 class TestFirstKey:
     def test_by_schedule(self, cloud):
         """
@@ -83,6 +84,7 @@ class TestFirstKey:
         assert cloud.fetch(OWN).status == 403
 
 
+@pytest.mark.prove
 class TestKms:
     @pytest.mark.parametrize("kind", ["ECDSA-P256", "RSA-2048"])
     def test_two_lives(self, kind):
@@ -113,6 +115,7 @@ class TestKms:
             ]
 
 
+@pytest.mark.prove
 class TestKind:
     def test_changed(self):
         """

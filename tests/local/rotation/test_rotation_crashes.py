@@ -105,13 +105,8 @@ class TestCrash:
 
 
 class TestTwoAtOnce:
-    @pytest.mark.parametrize(
-        "nth",
-        [
-            pytest.param(nth, marks=() if nth % 3 == 1 else pytest.mark.prove)
-            for nth in range(1, 15)
-        ],
-    )
+    @pytest.mark.prove
+    @pytest.mark.parametrize("nth", range(1, 15))
     def test_each(self, nth):
         """
         Another run may come between the same two calls of each run.

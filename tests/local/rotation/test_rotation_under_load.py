@@ -80,6 +80,7 @@ class Viewers:
             self._stopped.wait(0.01)
 
 
+@pytest.mark.prove
 def test_rotated(cloud):
     """
     The new key signs within a minute, and neither a request nor a link fails on the way.

@@ -167,6 +167,7 @@ class TestProcess:
             time.sleep(0.1)
         return False
 
+    @pytest.mark.prove
     def test_stopped(self):
         """
         Ctrl-C while functions run ends the demo in a sentence, and all of its processes.
