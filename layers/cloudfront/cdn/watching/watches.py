@@ -11,12 +11,9 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
-from cdn import telemetry
-from cdn.aws import announcements, retryable, rows, table
-from cdn.aws.announcements import Announcement
-from cdn.cloudfront import quota_reservations
+from cdn.aws import retryable, rows, table
 from cdn.telemetry import StepResult, WatchKind, WatchOutcome
-from cdn.watching import polling, schedule, waiters
+from cdn.watching import announcing, polling, schedule, waiters
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -198,7 +195,7 @@ def steps(context: WatchContext, announcer: Announcer, watch_id: str) -> Iterato
         yield result
         if watch is None or "outcome" not in watch:
             return
-    yield _announce(context, announcer, watch_id, watch)
+    yield announcing.announce(context.ledger, announcer, watch_id, watch, now_ms=context.now_ms())
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,27 +288,6 @@ def _write(context: WatchContext, watch_id: str, watch: WatchRow, polled: _Poll)
     )
 
 
-def _announce(
-    context: WatchContext, announcer: Announcer, watch_id: str, watch: WatchRow
-) -> StepResult:
-    announcement = _announcement(watch_id, watch)
-    ids = {"watch_id": watch_id, "detail_type": announcement.detail_type}
-    if "announced_at_ms" in watch:
-        return StepResult("end announced", "it was before", ids)
-    # One that timed out may be in progress still: its reservation expires by itself.
-    if watch.get("reservation_id") and watch["outcome"] != "timed_out":
-        quota_reservations.release(context.ledger, watch["reservation_id"])
-    announcements.publish(announcer, announcement)
-    now_ms = context.now_ms()
-    context.ledger.update(
-        rows.watch(watch_id),
-        put={"expires_at_s": now_ms // 1000 + rows.WATCH_TTL_S},
-        keep={"announced_at_ms": now_ms},
-        remove=("timer", "due_at_ms"),
-    )
-    return StepResult("end announced", watch["outcome"], ids)
-
-
 def _learn(context: WatchContext, watch: WatchRow, *, ended_at_ms: int) -> None:
     """Let later watches know how long this took: until some moment between the last two polls."""
     kind = cast("WatchKind", watch["kind"])
@@ -328,31 +304,11 @@ def _learn(context: WatchContext, watch: WatchRow, *, ended_at_ms: int) -> None:
 
 
 def _rules(context: WatchContext, kind: WatchKind) -> schedule.PollingRules:
-    known = _POLLING[kind]
+    kind_polling = _POLLING[kind]
     return schedule.PollingRules(
         pause_s=_waiter(context.cloudfront, kind).delay,
-        max_pause_s=known.max_pause_s,
-        latency_cost_s=known.latency_cost_s,
-    )
-
-
-def _announcement(watch_id: str, watch: WatchRow) -> Announcement:
-    outcome = cast("WatchOutcome", watch["outcome"])
-    detail_type = telemetry.detail_type(cast("WatchKind", watch["kind"]), outcome)
-    duration_s = (watch["ended_at_ms"] - watch["started_at_ms"]) / 1000
-    return Announcement(
-        id=f"{watch_id}/{outcome}",
-        detail_type=detail_type,
-        message=f"{detail_type}: {watch['name']}, {duration_s:.0f} s after it began.",
-        at_ms=watch["ended_at_ms"],
-        details={
-            "watch_id": watch_id,
-            "outcome": outcome,
-            "started_at": telemetry.moment(watch["started_at_ms"]),
-            "poll_count": watch["poll_count"],
-            "last_status": watch.get("last_status", ""),
-            **watch["details"],
-        },
+        max_pause_s=kind_polling.max_pause_s,
+        latency_cost_s=kind_polling.latency_cost_s,
     )
 
 
