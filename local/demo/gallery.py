@@ -104,7 +104,7 @@ class Gallery:
         )
 
     def publish_key(self) -> tuple[str, str]:
-        """Make a key pair, publish its public half, and give its id and the private half."""
+        """Create a key pair, publish its public half, and return its id and the private half."""
         pair = ec.generate_private_key(ec.SECP256R1())
         name = f"gallery-{secrets.token_hex(4)}"
         spki, pkcs8 = PublicFormat.SubjectPublicKeyInfo, PrivateFormat.PKCS8

@@ -23,7 +23,7 @@ _BUCKET = "films"
 _DAY_S, _HOUR_S = 86_400.0, 3_600.0
 _HOLD_S = 24 * _HOUR_S
 _LINKS_LIVE_S = 12 * _HOUR_S
-# So far the clock jumps; the schedule then rings once.
+# So far time jumps; the schedule then fires once.
 _STEP_S = 2 * _HOUR_S
 _WEEK = {"RotationDays": "7"}
 _MAX_DAYS = 40

@@ -35,7 +35,7 @@ def ask(cloud, event):
 
 
 def proceed(cloud, *, until, max_ticks=60):
-    """Let the schedule ring, jumping over what is waited for."""
+    """Let the schedule fire, jumping over what is waited for."""
     for _ in range(max_ticks):
         step = ask(cloud, {})["step"]
         if until(step):

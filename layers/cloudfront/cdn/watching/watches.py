@@ -104,7 +104,7 @@ def flush(bucket: str, since_at_ms: int) -> Watched:
 
 @dataclass(frozen=True, slots=True)
 class WatchContext:
-    """Where watches are kept, whom they poll, the timers that bring them back, and the time."""
+    """Where watches are stored, whom they poll, the timers that bring them back, and the time."""
 
     ledger: Table
     cloudfront: CloudFrontClient
@@ -124,10 +124,10 @@ def create(
     reservation_id: str = "",
 ) -> None:
     """
-    Have *watched* watched, unless it already is, and schedule its first poll.
+    Write a watch of *watched*, unless there is one, and schedule its first poll.
 
     Args:
-        details: What its announcement says besides.
+        details: What else its announcement has.
         reservation_id: What is released when it ends; see `quota_reservations`.
     """
     now_ms = context.now_ms()
@@ -154,7 +154,7 @@ def announce_end(
     outcome: WatchOutcome,
     details: Mapping[str, Any],
 ) -> None:
-    """Have it announced, once, that *watched* has ended: there is nothing left to poll."""
+    """Write a watch of *watched* that has ended already, and schedule its announcement."""
     now_ms = context.now_ms()
     row = _row(watched, details, now_ms=now_ms)
     row |= {"outcome": outcome, "ended_at_ms": now_ms, "due_at_ms": now_ms}
@@ -200,7 +200,7 @@ def steps(context: WatchContext, announcer: Announcer, watch_id: str) -> Iterato
 
 @dataclass(frozen=True, slots=True)
 class _Poll:
-    """How the watch has ended, if it has; what CloudFront said; how many errors in a row."""
+    """How the watch has ended, if it has; the status; how many errors in a row."""
 
     outcome: WatchOutcome | None
     status: str
@@ -289,7 +289,7 @@ def _write(context: WatchContext, watch_id: str, watch: WatchRow, polled: _Poll)
 
 
 def _learn(context: WatchContext, watch: WatchRow, *, ended_at_ms: int) -> None:
-    """Let later watches know how long this took: until some moment between the last two polls."""
+    """Record how long this took, for later watches: until a moment between the last two polls."""
     kind = cast("WatchKind", watch["kind"])
     middle_ms = (watch["polled_at_ms"] + ended_at_ms) // 2
     duration_s = max(1, round((middle_ms - watch["started_at_ms"]) / 1000))
