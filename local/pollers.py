@@ -256,10 +256,10 @@ def _check_visibility(mapping: _Mapping, queues: Queues) -> None:
 
 
 def _every_s(expression: str) -> int:
-    found = _RATE.fullmatch(expression)
-    if found is None:
+    rate = _RATE.fullmatch(expression)
+    if rate is None:
         raise ScheduleError(f"{expression}: only rate(…) is emulated, no cron(…) and no at(…)")
-    return int(found["count"]) * _UNITS_S[found["unit"]]
+    return int(rate["count"]) * _UNITS_S[rate["unit"]]
 
 
 def sqs_event(batch: Sequence[Mapping[str, Any]], *, arn: str) -> dict[str, Any]:

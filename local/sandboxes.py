@@ -165,7 +165,7 @@ class _Sandbox:
             )
         )
         try:
-            sign, said = self._api.signs.get(timeout=timeout_s)
+            sign, content = self._api.signs.get(timeout=timeout_s)
         except queue.Empty:
             self.kill()
             text = f"{request_id} Task timed out after {timeout_s:.2f} seconds"
@@ -173,9 +173,9 @@ class _Sandbox:
             return Outcome(error=text)
         match sign:
             case Sign.ANSWER:
-                return Outcome(answer=said)
+                return Outcome(answer=content)
             case Sign.ERROR:
-                return Outcome(error=f"{said.get('errorType')}: {said.get('errorMessage')}")
+                return Outcome(error=f"{content.get('errorType')}: {content.get('errorMessage')}")
             case _:
                 return Outcome(error=f"{request_id} Runtime exited: {self._end()}")
 
@@ -202,7 +202,7 @@ class _Sandbox:
 
     def _await_ready(self) -> None:
         try:
-            sign, said = self._api.signs.get(timeout=_INIT_S)
+            sign, error = self._api.signs.get(timeout=_INIT_S)
         except queue.Empty:
             self.kill()
             raise _InitError(f"no sign of life for {_INIT_S:.0f} s") from None
@@ -211,7 +211,7 @@ class _Sandbox:
                 return
             case Sign.INIT_ERROR:
                 self.kill()
-                raise _InitError(f"{said.get('errorType')}: {said.get('errorMessage')}")
+                raise _InitError(f"{error.get('errorType')}: {error.get('errorMessage')}")
             case _:
                 raise _InitError(self._end())
 
@@ -442,8 +442,8 @@ class Sandboxes:
 
     def _not_started(self, function: Function, pool: _Pool, reason: str) -> Outcome:
         with self._lock:
-            said, closed = function.name in self._broken, self._closed
+            reported, closed = function.name in self._broken, self._closed
             self._broken.add(function.name)
-        if said or closed:
+        if reported or closed:
             return Outcome(error=f"{function.name} does not start: {reason}")
         raise BrokenFunctionError(function.name, reason, list(pool.log.lines))

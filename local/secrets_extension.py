@@ -108,8 +108,8 @@ class SecretsExtension:
                 raise ConnectionAbortedError from crash
             except (BotoCoreError, ClientError, KeyError):
                 # Whatever went wrong, a function learns nothing else.
-                said = "an unexpected error occurred while executing request"
-                return _text(HTTPStatus.BAD_REQUEST, said)
+                text = "an unexpected error occurred while executing request"
+                return _text(HTTPStatus.BAD_REQUEST, text)
             self._kept[path, query] = self._now(), body
         return Response(status=200, headers=(("content-type", "text/plain"),), body=body)
 
@@ -138,8 +138,8 @@ def _given(query: Query, **names: str) -> dict[str, str]:
     return {argument: query[name] for argument, name in names.items() if name in query}
 
 
-def _fields(found: Mapping[str, Any], names: str) -> dict[str, Any]:
-    return {name: found.get(name) for name in names.split()}
+def _fields(response: Mapping[str, Any], names: str) -> dict[str, Any]:
+    return {name: response.get(name) for name in names.split()}
 
 
 def _json(answer: Mapping[str, Any]) -> bytes:
@@ -161,7 +161,7 @@ def _as_json(value: Any) -> str:  # noqa: ANN401
     raise TypeError(f"{type(value)} has no form in JSON")
 
 
-def _text(status: HTTPStatus, said: str) -> Response:
+def _text(status: HTTPStatus, text: str) -> Response:
     return Response(
-        status=status, headers=(("content-type", "text/plain; charset=utf-8"),), body=said.encode()
+        status=status, headers=(("content-type", "text/plain; charset=utf-8"),), body=text.encode()
     )

@@ -29,7 +29,7 @@ from local.virtual_time import VirtualTime
 from local.world import Invocation, World, noted, recorded
 
 # Requests beyond that wait for each other.
-_ASKED_AT_ONCE = 5
+_MAX_REQUESTS_PER_ROUTE = 5
 # An inline stack starts at the same moment each time.
 _INLINE_START = datetime(2026, 11, 22, 8, tzinfo=UTC)
 
@@ -242,5 +242,5 @@ class _Callers:
 
 def _most_at_once(deployment: Deployment) -> int:
     """Count the pollers, one scheduled invocation for each function, and requests to each route."""
-    asked = sum(_ASKED_AT_ONCE * len(api.routes) for api in deployment.apis)
-    return asked + sum(1 + sum(q.concurrency for q in f.queues) for f in deployment.functions)
+    requests = sum(_MAX_REQUESTS_PER_ROUTE * len(api.routes) for api in deployment.apis)
+    return requests + sum(1 + sum(q.concurrency for q in f.queues) for f in deployment.functions)

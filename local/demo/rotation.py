@@ -118,9 +118,9 @@ class Stage:
         self._live(until=lambda: len(self.signed_at) == 3, each=crash)  # noqa: PLR2004  # the third
         self.world.faults.rules.clear()
         died = [
-            one
-            for one in self.world.invocations[before:]
-            if one.function == "rotate_keys" and one.outcome.error
+            invocation
+            for invocation in self.world.invocations[before:]
+            if invocation.function == "rotate_keys" and invocation.outcome.error
         ]
         self._say_day(f"another one again, though the function died {len(died)} times on the way")
         return len(died)
