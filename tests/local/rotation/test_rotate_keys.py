@@ -430,7 +430,7 @@ class TestGroup:
 
     def test_broken(self, cloud):
         """
-        Whatever goes wrong, CloudFormation is answered, and told nothing secret.
+        Whatever goes wrong, CloudFormation gets a response, and nothing secret is in it.
         """
         denied = Rule(does=Does.FAIL, operation="GetItem", times=None, status=403, code="Denied")
         cloud.world.faults.rules.append(denied)

@@ -72,7 +72,7 @@ def diagnose(keys):
 
 @pytest.fixture
 def signed(signers):
-    """Sign a URL as it comes, by RSA and SHA1 unless told otherwise."""
+    """Sign a URL as it comes, by RSA and SHA1 by default."""
 
     def sign(url=URL, *, kind="RSA-2048", algorithm="SHA1", **needs):
         return signing.sign_url(
