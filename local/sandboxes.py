@@ -34,8 +34,8 @@ _INSTALLED = Path(__file__).parents[1] / ".venv" / "functions" / "bin" / "python
 _RUNTIME = Path(__file__).parent / "runtime"
 # Lambda gives an initialisation 10 s; here several may share a slow machine.
 _INIT_S = 60.0
-_LINES_KEPT = 20_000
-_LINES_SHOWN = 15
+_MAX_LINES = 20_000
+_MAX_LINES_SHOWN = 15
 
 
 class FunctionsPythonError(Exception):
@@ -46,7 +46,9 @@ class BrokenFunctionError(Exception):
     """A function cannot even start; said once, with the last lines of its log."""
 
     def __init__(self, name: str, reason: str, lines: list[str]) -> None:
-        super().__init__("\n  ".join([f"{name} does not start: {reason}", *lines[-_LINES_SHOWN:]]))
+        super().__init__(
+            "\n  ".join([f"{name} does not start: {reason}", *lines[-_MAX_LINES_SHOWN:]])
+        )
         self.name = name
         self.lines = lines
 
@@ -99,7 +101,7 @@ def lambda_environment(function: Function, *, access_key: str) -> dict[str, str]
 class _Log:
     """The lines that one function's sandboxes wrote."""
 
-    lines: deque[str] = field(default_factory=lambda: deque(maxlen=_LINES_KEPT))
+    lines: deque[str] = field(default_factory=lambda: deque(maxlen=_MAX_LINES))
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, text: str) -> None:
@@ -312,8 +314,8 @@ class Sandboxes:
         """
         with self._lock:
             if function.name not in self._pools:
-                most = max((q.concurrency for q in function.queues), default=5)
-                self._pools[function.name] = _Pool(threading.Semaphore(most))
+                max_concurrency = max((q.concurrency for q in function.queues), default=5)
+                self._pools[function.name] = _Pool(threading.Semaphore(max_concurrency))
             pool = self._pools[function.name]
         with pool.places:
             while sandbox := self._take(pool):

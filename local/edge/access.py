@@ -130,7 +130,7 @@ def _policy(signed: Mapping[str, str], viewer_request: ViewerRequest) -> tuple[b
             raise MalformedPolicyError("not encoded as CloudFront has it")
         return text, policies.read(text)
     expires = signed.get("Expires", "")
-    if not _DIGITS.fullmatch(expires) or int(expires) > policies.LATEST_S:
+    if not _DIGITS.fullmatch(expires) or int(expires) > policies.MAX_EPOCH_S:
         raise MalformedPolicyError("neither a policy nor an expiry")
     canned = (
         f'{{"Statement":[{{"Resource":"{viewer_request.url}",'

@@ -8,7 +8,7 @@ from typing import Any
 
 from local.edge import wildcards
 
-LATEST_S = 2**63 - 1
+MAX_EPOCH_S = 2**63 - 1
 
 _PROTOCOL = re.compile(r"([A-Za-z*?]*)://")
 
@@ -163,7 +163,7 @@ def _moment(value: object) -> int:
     match value:
         # Python takes True for the number 1.
         case {"AWS:EpochTime": int(moment), **more} if not (more or isinstance(moment, bool)):
-            if 0 <= moment <= LATEST_S:
+            if 0 <= moment <= MAX_EPOCH_S:
                 return moment
     raise MalformedPolicyError("a time must be a whole number of seconds")
 

@@ -17,7 +17,7 @@ from local.function import Authorizer
 
 # API Gateway takes no others: "Currently, only RSA-based algorithms are supported."
 _ALGORITHMS = ("RS256", "RS384", "RS512")
-_KEYS_KEPT_S = 7200
+_KEYS_TTL_S = 7200
 
 # Gives the JSON document at a URL, or None where there is none.
 Fetch = Callable[[str], Mapping[str, Any] | None]
@@ -34,11 +34,11 @@ class UnauthorizedError(Exception):
 
 @dataclass(slots=True)
 class Issuers:
-    """The public keys of the tokens' issuers, by their URLs; kept for two hours."""
+    """The public keys of the tokens' issuers, by their URLs; cached for two hours."""
 
     fetch: Fetch
     now: Callable[[], float]
-    _kept: dict[str, tuple[float, Mapping[str, Any]]] = field(default_factory=dict)
+    _cached: dict[str, tuple[float, Mapping[str, Any]]] = field(default_factory=dict)
 
     def keys(self, issuer: str) -> Mapping[str, Any]:
         """
@@ -47,14 +47,14 @@ class Issuers:
         Raises:
             UnauthorizedError: The issuer does not publish one.
         """
-        fetched_at, keys = self._kept.get(issuer, (-_KEYS_KEPT_S, {}))
-        if self.now() - fetched_at < _KEYS_KEPT_S:
+        fetched_at, keys = self._cached.get(issuer, (-_KEYS_TTL_S, {}))
+        if self.now() - fetched_at < _KEYS_TTL_S:
             return keys
         about = self.fetch(f"{issuer.rstrip('/')}/.well-known/openid-configuration")
         key_set = self.fetch(about["jwks_uri"]) if about else None
         if key_set is None:
             raise UnauthorizedError("the issuer's keys cannot be fetched")
-        self._kept[issuer] = self.now(), key_set
+        self._cached[issuer] = self.now(), key_set
         return key_set
 
 
