@@ -157,7 +157,7 @@ def diagnose(
     at: float | None,
     public_key: Path | None,
 ) -> int:
-    """Say why CloudFront answered 403, and what mends it.
+    """Show why CloudFront answered 403, and what mends it.
 
     URL is as the viewer sent it, with all its parameters, in quotes. Exits with 0 if it opens.
     """

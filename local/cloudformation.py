@@ -197,10 +197,10 @@ class Stack:
         raise TemplateError(f"{function} is not emulated")
 
     def _sub(self, text: str, more: Mapping[str, Any]) -> str:
-        def put(found: re.Match[str]) -> str:
-            name, attribute = found["name"], found["attribute"]
-            if found["literal"]:
-                return found[0].replace("!", "", 1)
+        def put(match: re.Match[str]) -> str:
+            name, attribute = match["name"], match["attribute"]
+            if match["literal"]:
+                return match[0].replace("!", "", 1)
             if attribute:
                 return self._attribute(name, attribute)
             return str(more[name] if name in more else self._ref(name))
@@ -222,9 +222,9 @@ class Stack:
         raise TemplateError(f"{condition} is no condition")
 
     def _physical(self, logical_id: str) -> Physical:
-        found = self.made.get(logical_id) or self.absent.get(logical_id)
-        if found is not None:
-            return found
+        physical = self.made.get(logical_id) or self.absent.get(logical_id)
+        if physical is not None:
+            return physical
         if logical_id not in self.plain["Resources"]:
             raise TemplateError(f"there is no {logical_id} to refer to")
         if not self.exists(logical_id):
@@ -279,7 +279,7 @@ def _referred(node: Mapping[str, Any]) -> list[str]:
         case {"Fn::GetAtt": str(text)}:
             return [text.split(".")[0]]
         case {"Fn::Sub": str(text)} | {"Fn::Sub": [str(text), _]}:
-            return [found["name"] for found in _SUBSTITUTED.finditer(text) if not found["literal"]]
+            return [match["name"] for match in _SUBSTITUTED.finditer(text) if not match["literal"]]
     return []
 
 
@@ -379,10 +379,10 @@ def _secret(client: Client, name: str, properties: Mapping[str, Any]) -> Physica
 
 def _generated(client: Client, about: Mapping[str, Any]) -> str:
     template, key = about.get("SecretStringTemplate"), about.get("GenerateStringKey")
-    asked = {
+    options = {
         k: v for k, v in about.items() if k not in {"SecretStringTemplate", "GenerateStringKey"}
     }
-    password = client("secretsmanager").get_random_password(**asked)["RandomPassword"]
+    password = client("secretsmanager").get_random_password(**options)["RandomPassword"]
     return json.dumps({**json.loads(template), key: password}) if template else str(password)
 
 

@@ -17,7 +17,7 @@ from local.loopback import Request, Response, Server
 
 Call = Callable[[Function, Mapping[str, Any]], Outcome]
 
-_LARGEST_ANSWER = 4096
+_MAX_RESPONSE_BYTES = 4096
 _MAX_PHYSICAL_ID_BYTES = 1024
 
 
@@ -168,8 +168,8 @@ class _Inbox:
 def _answered(body: bytes, event: Mapping[str, Any]) -> Physical:
     """Read an answer to *event* as CloudFormation does."""
     name = event["LogicalResourceId"]
-    if len(body) > _LARGEST_ANSWER:
-        raise CustomResourceError(f"{name}: an answer has at most {_LARGEST_ANSWER} bytes")
+    if len(body) > _MAX_RESPONSE_BYTES:
+        raise CustomResourceError(f"{name}: a response has at most {_MAX_RESPONSE_BYTES} bytes")
     try:
         answer = json.loads(body)
     except ValueError:

@@ -129,12 +129,14 @@ class Faults:
         """
 
         def layer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-            found = _CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION", ""))
-            if found is None:
+            credential = _CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION", ""))
+            if credential is None:
                 return app(environ, start_response)
-            service = found["service"]
+            service = credential["service"]
             operation = _operation(service, environ)
-            rule = self.note(caller=caller_of(found["key"]), service=service, operation=operation)
+            rule = self.note(
+                caller=caller_of(credential["key"]), service=service, operation=operation
+            )
             if rule is None:
                 return app(environ, start_response)
             match rule.does:
@@ -143,7 +145,7 @@ class Faults:
                 case Does.CRASH_AFTER:
                     for _ in app(environ, lambda *_: lambda _: None):
                         pass
-            kill(found["key"])
+            kill(credential["key"])
             raise ConnectionAbortedError
 
         return layer
@@ -319,5 +321,5 @@ def _read_shapes(model: ServiceModel) -> Iterator[_Shape]:
         )
 
 
-def _segment(found: re.Match[str]) -> str:
-    return ".+" if found[1] else "[^/]+"
+def _segment(match: re.Match[str]) -> str:
+    return ".+" if match[1] else "[^/]+"

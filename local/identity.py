@@ -49,8 +49,8 @@ class Identity:
         """
         now = int(self._now())
         usual = {"iss": self.issuer, "sub": subject, "iat": now, "exp": now + self._lifetime_s}
-        said = {name: value for name, value in {**usual, **claims}.items() if value is not None}
-        return jwt.encode(said, self._key, algorithm=self._algorithm, headers={"kid": self._kid})
+        payload = {name: value for name, value in {**usual, **claims}.items() if value is not None}
+        return jwt.encode(payload, self._key, algorithm=self._algorithm, headers={"kid": self._kid})
 
     def jwks(self) -> Mapping[str, Any]:
         """Return the public keys, as RFC 7517 has them."""

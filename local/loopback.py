@@ -46,13 +46,15 @@ class Request:
         >>> Request(method="GET", target="/", headers=[("A", "1"), ("a", "2")]).fields
         {'a': '1,2'}
         """
-        found: dict[str, str] = {}
+        fields_by_name: dict[str, str] = {}
         for name, value in self.headers:
             key = name.lower()
             # RFC 9113: a cookie's parts are joined by what divides them.
             by = "; " if key == "cookie" else ","
-            found[key] = f"{found[key]}{by}{value}" if key in found else value
-        return found
+            fields_by_name[key] = (
+                f"{fields_by_name[key]}{by}{value}" if key in fields_by_name else value
+            )
+        return fields_by_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

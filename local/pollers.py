@@ -26,7 +26,7 @@ from local.queues import Queues
 _RATE = re.compile(r"rate\((?P<count>[1-9]\d*) (?P<unit>minute|hour|day)s?\)")
 _UNITS_S = {"minute": 60, "hour": 3600, "day": 86_400}
 # SQS gives no more than this to one ReceiveMessage.
-_AT_ONCE = 10
+_MAX_RECEIVED = 10
 
 
 class ScheduleError(Exception):
@@ -175,7 +175,7 @@ class Pollers:
             size = delivery.random.randint(1, size)
         batch: list[dict[str, Any]] = []
         while len(batch) < size:
-            more = self._queues.receive(url, limit=min(_AT_ONCE, size - len(batch)))
+            more = self._queues.receive(url, limit=min(_MAX_RECEIVED, size - len(batch)))
             batch += more
             if not more:
                 break
@@ -256,10 +256,10 @@ def _check_visibility(mapping: _Mapping, queues: Queues) -> None:
 
 
 def _every_s(expression: str) -> int:
-    found = _RATE.fullmatch(expression)
-    if found is None:
+    rate = _RATE.fullmatch(expression)
+    if rate is None:
         raise ScheduleError(f"{expression}: only rate(…) is emulated, no cron(…) and no at(…)")
-    return int(found["count"]) * _UNITS_S[found["unit"]]
+    return int(rate["count"]) * _UNITS_S[rate["unit"]]
 
 
 def sqs_event(batch: Sequence[Mapping[str, Any]], *, arn: str) -> dict[str, Any]:

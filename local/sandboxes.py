@@ -34,8 +34,8 @@ _INSTALLED = Path(__file__).parents[1] / ".venv" / "functions" / "bin" / "python
 _RUNTIME = Path(__file__).parent / "runtime"
 # Lambda gives an initialisation 10 s; here several may share a slow machine.
 _INIT_S = 60.0
-_LINES_KEPT = 20_000
-_LINES_SHOWN = 15
+_MAX_LINES = 20_000
+_MAX_LINES_SHOWN = 15
 
 
 class FunctionsPythonError(Exception):
@@ -46,7 +46,9 @@ class BrokenFunctionError(Exception):
     """A function cannot even start; said once, with the last lines of its log."""
 
     def __init__(self, name: str, reason: str, lines: list[str]) -> None:
-        super().__init__("\n  ".join([f"{name} does not start: {reason}", *lines[-_LINES_SHOWN:]]))
+        super().__init__(
+            "\n  ".join([f"{name} does not start: {reason}", *lines[-_MAX_LINES_SHOWN:]])
+        )
         self.name = name
         self.lines = lines
 
@@ -99,7 +101,7 @@ def lambda_environment(function: Function, *, access_key: str) -> dict[str, str]
 class _Log:
     """The lines that one function's sandboxes wrote."""
 
-    lines: deque[str] = field(default_factory=lambda: deque(maxlen=_LINES_KEPT))
+    lines: deque[str] = field(default_factory=lambda: deque(maxlen=_MAX_LINES))
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, text: str) -> None:
@@ -165,7 +167,7 @@ class _Sandbox:
             )
         )
         try:
-            sign, said = self._api.signs.get(timeout=timeout_s)
+            sign, content = self._api.signs.get(timeout=timeout_s)
         except queue.Empty:
             self.kill()
             text = f"{request_id} Task timed out after {timeout_s:.2f} seconds"
@@ -173,9 +175,9 @@ class _Sandbox:
             return Outcome(error=text)
         match sign:
             case Sign.ANSWER:
-                return Outcome(answer=said)
+                return Outcome(answer=content)
             case Sign.ERROR:
-                return Outcome(error=f"{said.get('errorType')}: {said.get('errorMessage')}")
+                return Outcome(error=f"{content.get('errorType')}: {content.get('errorMessage')}")
             case _:
                 return Outcome(error=f"{request_id} Runtime exited: {self._end()}")
 
@@ -202,7 +204,7 @@ class _Sandbox:
 
     def _await_ready(self) -> None:
         try:
-            sign, said = self._api.signs.get(timeout=_INIT_S)
+            sign, error = self._api.signs.get(timeout=_INIT_S)
         except queue.Empty:
             self.kill()
             raise _InitError(f"no sign of life for {_INIT_S:.0f} s") from None
@@ -211,7 +213,7 @@ class _Sandbox:
                 return
             case Sign.INIT_ERROR:
                 self.kill()
-                raise _InitError(f"{said.get('errorType')}: {said.get('errorMessage')}")
+                raise _InitError(f"{error.get('errorType')}: {error.get('errorMessage')}")
             case _:
                 raise _InitError(self._end())
 
@@ -312,8 +314,8 @@ class Sandboxes:
         """
         with self._lock:
             if function.name not in self._pools:
-                most = max((q.concurrency for q in function.queues), default=5)
-                self._pools[function.name] = _Pool(threading.Semaphore(most))
+                max_concurrency = max((q.concurrency for q in function.queues), default=5)
+                self._pools[function.name] = _Pool(threading.Semaphore(max_concurrency))
             pool = self._pools[function.name]
         with pool.places:
             while sandbox := self._take(pool):
@@ -442,8 +444,8 @@ class Sandboxes:
 
     def _not_started(self, function: Function, pool: _Pool, reason: str) -> Outcome:
         with self._lock:
-            said, closed = function.name in self._broken, self._closed
+            reported, closed = function.name in self._broken, self._closed
             self._broken.add(function.name)
-        if said or closed:
+        if reported or closed:
             return Outcome(error=f"{function.name} does not start: {reason}")
         raise BrokenFunctionError(function.name, reason, list(pool.log.lines))

@@ -60,7 +60,7 @@ class SecretsExtension:
         }
         self._client = client
         self._now = now
-        self._kept: dict[tuple[str, str], tuple[float, bytes]] = {}
+        self._cached: dict[tuple[str, str], tuple[float, bytes]] = {}
         self._lock = threading.Lock()
         self._server: Server | None = None
 
@@ -96,10 +96,10 @@ class SecretsExtension:
             return _text(HTTPStatus.NOT_FOUND, "404 page not found")
         # One at a time, so that what is asked for twice is fetched once.
         with self._lock:
-            return self._kept_or_read(path, request.query)
+            return self._cached_or_read(path, request.query)
 
-    def _kept_or_read(self, path: str, query: str) -> Response:
-        read_at, body = self._kept.get((path, query), (0.0, b""))
+    def _cached_or_read(self, path: str, query: str) -> Response:
+        read_at, body = self._cached.get((path, query), (0.0, b""))
         if not body or self._now() - read_at >= self._ttls_s[path]:
             try:
                 body = self._read(path, dict(parse_qsl(query)))
@@ -108,9 +108,9 @@ class SecretsExtension:
                 raise ConnectionAbortedError from crash
             except (BotoCoreError, ClientError, KeyError):
                 # Whatever went wrong, a function learns nothing else.
-                said = "an unexpected error occurred while executing request"
-                return _text(HTTPStatus.BAD_REQUEST, said)
-            self._kept[path, query] = self._now(), body
+                text = "an unexpected error occurred while executing request"
+                return _text(HTTPStatus.BAD_REQUEST, text)
+            self._cached[path, query] = self._now(), body
         return Response(status=200, headers=(("content-type", "text/plain"),), body=body)
 
     def _read(self, path: str, query: Query) -> bytes:
@@ -128,7 +128,7 @@ class SecretsExtension:
 
 
 def _ttl_s(environment: Mapping[str, str], name: str) -> float:
-    """Read how long an answer is kept; 0 is not at all, and five minutes are the most."""
+    """Return for how long a response is cached: from 0, not at all, to five minutes."""
     if environment.get("PARAMETERS_SECRETS_EXTENSION_CACHE_ENABLED", "true").lower() == "false":
         return 0
     return min(_DEFAULT_TTL_S, float(environment.get(name, _DEFAULT_TTL_S)))
@@ -138,8 +138,8 @@ def _given(query: Query, **names: str) -> dict[str, str]:
     return {argument: query[name] for argument, name in names.items() if name in query}
 
 
-def _fields(found: Mapping[str, Any], names: str) -> dict[str, Any]:
-    return {name: found.get(name) for name in names.split()}
+def _fields(response: Mapping[str, Any], names: str) -> dict[str, Any]:
+    return {name: response.get(name) for name in names.split()}
 
 
 def _json(answer: Mapping[str, Any]) -> bytes:
@@ -161,7 +161,7 @@ def _as_json(value: Any) -> str:  # noqa: ANN401
     raise TypeError(f"{type(value)} has no form in JSON")
 
 
-def _text(status: HTTPStatus, said: str) -> Response:
+def _text(status: HTTPStatus, text: str) -> Response:
     return Response(
-        status=status, headers=(("content-type", "text/plain; charset=utf-8"),), body=said.encode()
+        status=status, headers=(("content-type", "text/plain; charset=utf-8"),), body=text.encode()
     )

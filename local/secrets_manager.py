@@ -175,8 +175,8 @@ def mended() -> Iterator[None]:
         secret = backend.secrets.get(secret_name)
         version = secret.versions.get(client_request_token or "") if secret else None
         if version and _has_value(version) and _PENDING in version["version_stages"]:
-            said = version.get("secret_string"), version.get("secret_binary")
-            if said == (secret_string, secret_binary) and isinstance(secret, FakeSecret):
+            value = version.get("secret_string"), version.get("secret_binary")
+            if value == (secret_string, secret_binary) and isinstance(secret, FakeSecret):
                 return secret
             raise ResourceExistsException(
                 f"You can't use ClientRequestToken {client_request_token} because that value is "

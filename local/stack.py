@@ -29,7 +29,7 @@ from local.virtual_time import VirtualTime
 from local.world import Invocation, World, noted, recorded
 
 # Requests beyond that wait for each other.
-_ASKED_AT_ONCE = 5
+_MAX_REQUESTS_PER_ROUTE = 5
 # An inline stack starts at the same moment each time.
 _INLINE_START = datetime(2026, 11, 22, 8, tzinfo=UTC)
 
@@ -100,7 +100,7 @@ def embedded(
         deployment = template.deploy(path, parameters=parameters, client=client, custom=custom)
         faults.restart()
         invocations.clear()
-        threads = ThreadPoolExecutor(max_workers=_most_at_once(deployment))
+        threads = ThreadPoolExecutor(max_workers=_max_concurrency(deployment))
         stack.callback(threads.shutdown)
 
         def invoke(function: Function, event: Mapping[str, Any]) -> Future[Outcome]:
@@ -240,7 +240,7 @@ class _Callers:
             self.sandboxes.kill(access_key)
 
 
-def _most_at_once(deployment: Deployment) -> int:
+def _max_concurrency(deployment: Deployment) -> int:
     """Count the pollers, one scheduled invocation for each function, and requests to each route."""
-    asked = sum(_ASKED_AT_ONCE * len(api.routes) for api in deployment.apis)
-    return asked + sum(1 + sum(q.concurrency for q in f.queues) for f in deployment.functions)
+    requests = sum(_MAX_REQUESTS_PER_ROUTE * len(api.routes) for api in deployment.apis)
+    return requests + sum(1 + sum(q.concurrency for q in f.queues) for f in deployment.functions)

@@ -233,7 +233,7 @@ def _function(stack: Stack, logical_id: str, *, folder: Path) -> Function:
         for layer_id, layer in _of(stack, _LAYER).items()
     }
     uri = _uri(stack, logical_id)
-    shared = Counter(_uri(stack, other).name for other in _existing(stack, _FUNCTION))
+    shared = Counter(_uri(stack, function).name for function in _existing(stack, _FUNCTION))
     return Function(
         # The folder's name is what people call a function, unless two share it.
         name=uri.name if shared[uri.name] == 1 else logical_id,
@@ -284,7 +284,7 @@ def _schedules(stack: Stack) -> Mapping[str, list[ScheduleTrigger]]:
         stack.resolve({"Fn::GetAtt": [logical_id, "Arn"]})
         for logical_id in _existing(stack, _FUNCTION)
     }
-    found: defaultdict[str, list[ScheduleTrigger]] = defaultdict(list)
+    triggers: defaultdict[str, list[ScheduleTrigger]] = defaultdict(list)
     for logical_id, about in (_of(stack, _RULE) | _of(stack, _SCHEDULE)).items():
         targets = about.get("Targets") or [about["Target"]]
         invoked = [target for target in targets if target["Arn"] in functions]
@@ -293,14 +293,14 @@ def _schedules(stack: Stack) -> Mapping[str, list[ScheduleTrigger]]:
             raise TemplateError(f"{logical_id}: a rule's events reach queues only, not functions")
         if about.get("State", "ENABLED") == "ENABLED":
             for target in invoked:
-                found[target["Arn"]].append(
+                triggers[target["Arn"]].append(
                     ScheduleTrigger(
                         arn=f"arn:aws:events:{REGION}:{ACCOUNT}:rule/{logical_id}",
                         expression=expression,
                         event=target.get("Input"),
                     )
                 )
-    return found
+    return triggers
 
 
 def _apis(stack: Stack, functions: Mapping[str, Function]) -> Iterator[HttpApi]:

@@ -68,7 +68,11 @@ def trusted_groups(config: Config) -> list[str]:
 def trusting(account: Account, group: str) -> list[Record]:
     """Find the distributions whose configuration, deployed or not, trusts a key group."""
     distributions = account.of("Distribution").values()
-    return [one for one in distributions if group in trusted_groups(one.config)]
+    return [
+        distribution
+        for distribution in distributions
+        if group in trusted_groups(distribution.config)
+    ]
 
 
 def _fill(sent: Config) -> Config:
@@ -118,8 +122,8 @@ def _check_limits(account: Account, config: Config) -> None:
 
 def _check_aliases(account: Account, config: Config, record: Record | None) -> None:
     wanted = set(aliases(config))
-    for other in account.of("Distribution").values():
-        if other is not record and wanted & set(aliases(other.config)):
+    for distribution in account.of("Distribution").values():
+        if distribution is not record and wanted & set(aliases(distribution.config)):
             raise ServiceError(
                 "CNAMEAlreadyExists",
                 "One or more of the CNAMEs you provided are already associated with "
@@ -180,8 +184,8 @@ def _check_trusted(account: Account, trusted: Config) -> None:
 
 def _check_groups_have_room(account: Account, config: Config, record: Record | None) -> None:
     for group in trusted_groups(config):
-        others = [other for other in trusting(account, group) if other is not record]
-        if len(others) >= account.quotas.distributions_per_group:
+        trusting_already = [each for each in trusting(account, group) if each is not record]
+        if len(trusting_already) >= account.quotas.distributions_per_group:
             raise ServiceError(
                 "TooManyDistributionsAssociatedToKeyGroup",
                 f"As many distributions as may be trust the key group {group}.",

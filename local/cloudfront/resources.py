@@ -174,8 +174,8 @@ def _update(account: Account, row: ResourceType, sent: dict[str, Any]) -> dict[s
     # First: where it may not change at all, it does not matter whose it is.
     row.check(account, config, record)
     once = row.once(config)
-    others = (other for other in account.of(row.noun).values() if other is not record)
-    if any(row.once(other.config) == once for other in others):
+    existing = account.of(row.noun).values()
+    if any(row.once(each.config) == once for each in existing if each is not record):
         raise ServiceError(row.duplicate, f"{once!r} belongs to another {row.noun}.")
     record.config = config
     record.former_etags.add(record.etag)

@@ -82,7 +82,7 @@ class Stage:
     def url(self) -> None:
         films = [film(number) for number in range(3)]
         status, answer, _ = self.page.ask("POST", "/signed-urls", {"urls": films})
-        self.links.extend(one["url"] for one in answer.get("signed", ()))
+        self.links.extend(signed["url"] for signed in answer.get("signed", ()))
         self.narrator.say("Ada's page asks POST /signed-urls for her three films, with her token:")
         self.narrator.line(f"          {self.links[0] if self.links else answer}")
         opened = [self.page.fetch(link) for link in self.links]
@@ -101,7 +101,7 @@ class Stage:
         status, _, cookies = self.page.ask("POST", "/signed-cookies", {"url_patterns": [folder]})
         jar = _jar(cookies)
         opened = [self.page.fetch(film(number), cookies=jar) for number in range(3)]
-        other = self.page.fetch(film(0, user="bob"), cookies=jar)
+        bobs_status, _ = self.page.fetch(film(0, user="bob"), cookies=jar)
         self.narrator.say(
             f"Then POST /signed-cookies for the folder: {len(jar)} cookies, one signature."
         )
@@ -110,10 +110,10 @@ class Stage:
             "Signed cookies open everything in the folder, and nothing beside it.",
             against={
                 "the endpoint answered 200": status == HTTPStatus.OK,
-                "each film opened": all(one == HTTPStatus.OK for one, _ in opened),
-                "Bob's did not": other[0] == HTTPStatus.FORBIDDEN,
+                "each film opened": all(status == HTTPStatus.OK for status, _ in opened),
+                "Bob's did not": bobs_status == HTTPStatus.FORBIDDEN,
                 "they are sent to the folder alone": all(
-                    "; Path=/users/ada/;" in one for one in cookies
+                    "; Path=/users/ada/;" in cookie for cookie in cookies
                 ),
             },
         )
@@ -126,15 +126,15 @@ class Stage:
             f"https://{HOST}@evil.example/users/ada/film-0.mp4": HTTPStatus.BAD_REQUEST,
             f"https://{HOST}/users/*": HTTPStatus.FORBIDDEN,
         }
-        found = {url: self.page.ask("POST", "/signed-urls", {"urls": [url]}) for url in wanted}
-        reasons = [answer["errors"][0]["reason"] for _, answer, _ in found.values()]
+        responses = {url: self.page.ask("POST", "/signed-urls", {"urls": [url]}) for url in wanted}
+        reasons = [answer["errors"][0]["reason"] for _, answer, _ in responses.values()]
         self.narrator.say(f"Ada asks for what is not hers, in five ways: {', '.join(reasons)}.")
         nobody = self.page.ask("POST", "/signed-urls", {"urls": [film(0)]}, token="")
         self.claims.check(
             "outside-grant-refused",
             "What the grants do not allow is not signed, however it is written.",
             against={
-                **{f"{url} was refused": found[url][0] == code for url, code in wanted.items()},
+                **{f"{url} was refused": responses[url][0] == code for url, code in wanted.items()},
                 "without a token, nothing is": nobody[0] == HTTPStatus.UNAUTHORIZED,
             },
         )
@@ -176,12 +176,12 @@ class Stage:
             "unsigned": (film(0), None),
         }
         with self.narrator.busy("The doctor checks"):
-            found = {cause: self._diagnosed(url, at) for cause, (url, at) in cases.items()}
-        self.narrator.say(f"autopilot doctor: {found['expired']['finding']}")
+            verdicts = {cause: self._diagnosed(url, at) for cause, (url, at) in cases.items()}
+        self.narrator.say(f"autopilot doctor: {verdicts['expired']['finding']}")
         self.claims.check(
             "doctor-names-cause",
             "Of each link that got a 403, the doctor names the check that failed.",
-            against={f"{cause}": found[cause].get("cause") == cause for cause in cases},
+            against={f"{cause}": verdicts[cause].get("cause") == cause for cause in cases},
         )
 
     def _diagnosed(self, url: str, at: float | None) -> dict[str, Any]:
@@ -212,11 +212,11 @@ class Stage:
         return verdict
 
     def expired(self) -> None:
-        one = self.page.sign(film(0), expires_in=600)
-        self.world.virtual_time.jump_to(one["expires_at"] - 2)
-        before, _ = self.page.fetch(one["url"])
-        self.world.virtual_time.jump_to(one["expires_at"])
-        after, _ = self.page.fetch(one["url"])
+        signed = self.page.sign(film(0), expires_in=600)
+        self.world.virtual_time.jump_to(signed["expires_at"] - 2)
+        before, _ = self.page.fetch(signed["url"])
+        self.world.virtual_time.jump_to(signed["expires_at"])
+        after, _ = self.page.fetch(signed["url"])
         self.narrator.say(f"Two seconds before its end a link opens ({before}), then not: {after}.")
         self.claims.check(
             "expired-refused",
@@ -311,4 +311,4 @@ def _pem(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> str:
 
 def _jar(cookies: Iterable[str]) -> list[str]:
     """Keep what a browser would: not the cookies that are cleared at once."""
-    return [one.partition(";")[0] for one in cookies if "Max-Age=0" not in one]
+    return [cookie.partition(";")[0] for cookie in cookies if "Max-Age=0" not in cookie]

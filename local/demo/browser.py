@@ -43,12 +43,12 @@ def chromium(world: World) -> Iterator[Browser]:
     Raises:
         NoBrowserError: There is none.
     """
-    found = find()
+    path = find()
     from playwright.sync_api import sync_playwright  # noqa: PLC0415 - not everywhere
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=found, args=flags(world), chromium_sandbox=False
+            executable_path=path, args=flags(world), chromium_sandbox=False
         )
         try:
             yield browser

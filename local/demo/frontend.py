@@ -29,7 +29,7 @@ _GRANTS_PARAMETER = "/cloudfront-autopilot/grants"
 
 
 def film(number: int, *, user: str = "ada") -> str:
-    """Name one of a user's films."""
+    """Return the URL of one of a user's films."""
     return f"https://{HOST}/users/{user}/film-{number}.mp4"
 
 
@@ -86,7 +86,7 @@ class FrontEnd:
         return answer.status, json.loads(answer.body), cookies
 
     def sign(self, url: str, **more: Any) -> dict[str, Any]:
-        """Have one URL signed; nothing comes back where it is not."""
+        """Return one URL signed; nothing where it is refused."""
         _, answer, _ = self.ask("POST", "/signed-urls", {"urls": [url], **more})
         signed: list[dict[str, Any]] = answer.get("signed", [{}])
         return signed[0]

@@ -104,7 +104,7 @@ class Gallery:
         )
 
     def publish_key(self) -> tuple[str, str]:
-        """Make a key pair, publish its public half, and give its id and the private half."""
+        """Create a key pair, publish its public half, and return its id and the private half."""
         pair = ec.generate_private_key(ec.SECP256R1())
         name = f"gallery-{secrets.token_hex(4)}"
         spki, pkcs8 = PublicFormat.SubjectPublicKeyInfo, PrivateFormat.PKCS8
@@ -128,11 +128,11 @@ class Gallery:
     def trust(self, key_ids: Sequence[str]) -> None:
         """Let the edges trust these keys alone, wait until they do, and delete all others."""
         cloudfront = self.world.client("cloudfront")
-        found = cloudfront.get_key_group_config(Id=self.key_group_id)
+        response = cloudfront.get_key_group_config(Id=self.key_group_id)
         cloudfront.update_key_group(
             Id=self.key_group_id,
-            IfMatch=found["ETag"],
-            KeyGroupConfig=found["KeyGroupConfig"] | {"Items": list(key_ids)},
+            IfMatch=response["ETag"],
+            KeyGroupConfig=response["KeyGroupConfig"] | {"Items": list(key_ids)},
         )
         self.world.run(limit_s=_DEPLOYED_S)
         for key_id in set(self.key_ids).difference(key_ids):
@@ -142,9 +142,9 @@ class Gallery:
 
     def rotate(self) -> None:
         """Put a new key in the place of the old one at once: what that signed is refused."""
-        made = self.publish_key()
-        self.sign_with(*made)
-        self.trust([made[0]])
+        key = self.publish_key()
+        self.sign_with(*key)
+        self.trust([key[0]])
 
 
 def build(world: World, identity: Identity) -> Gallery:
@@ -297,7 +297,7 @@ def _picture(*, hour: float, sun: int, label: str = "") -> bytes:
     # Where the sun is near the horizon.
     glow = max(0.0, 1 - 2.5 * abs(height))
     hue = 25 if glow else 205
-    said = f'<text x="20" y="228" font-size="36" fill="#fff">{label}</text>' if label else ""
+    text = f'<text x="20" y="228" font-size="36" fill="#fff">{label}</text>' if label else ""
     return (
         '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 320 240" font-family="sans-serif">'
         '<linearGradient id="sky" x2="0" y2="1">'
@@ -309,7 +309,7 @@ def _picture(*, hour: float, sun: int, label: str = "") -> bytes:
         'd="M0 160q40-14 80 0t80 0 80 0 80 0v80H0z"/>'
         f'<path fill="hsl(205 50% {light / 4 + 6:.0f}%)" '
         'd="M0 190q20 12 40 0t40 0 40 0 40 0 40 0 40 0 40 0 40 0v50H0z"/>'
-        f"{said}</svg>"
+        f"{text}</svg>"
     ).encode()
 
 

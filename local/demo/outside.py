@@ -82,12 +82,12 @@ class Cloud:
         return [self._invalidation(summary["Id"]) for summary in reversed(summaries)]
 
     def _invalidation(self, invalidation_id: str) -> Invalidation:
-        found = self.world.client("cloudfront").get_invalidation(
+        invalidation = self.world.client("cloudfront").get_invalidation(
             DistributionId=self.distribution_id, Id=invalidation_id
         )["Invalidation"]
-        items = tuple(found["InvalidationBatch"]["Paths"]["Items"])
-        created_at = found["CreateTime"].timestamp()
-        return Invalidation(found["Id"], found["Status"], created_at, items)
+        items = tuple(invalidation["InvalidationBatch"]["Paths"]["Items"])
+        created_at = invalidation["CreateTime"].timestamp()
+        return Invalidation(invalidation["Id"], invalidation["Status"], created_at, items)
 
     def announcements(self) -> list[dict[str, Any]]:
         """Return every event of the suite that the event bus has delivered so far."""
@@ -139,8 +139,8 @@ def guard(world: World, *, bucket: str, host: str, key_group_id: str) -> dict[st
     """Put a distribution for *host* in front of *bucket*, which opens only what is signed."""
     cloudfront = world.client("cloudfront")
     made = distribute(world, bucket=bucket)
-    found = cloudfront.get_distribution_config(Id=made["Id"])
-    config = found["DistributionConfig"]
+    response = cloudfront.get_distribution_config(Id=made["Id"])
+    config = response["DistributionConfig"]
     config["Aliases"] = {"Quantity": 1, "Items": [host]}
     config["DefaultCacheBehavior"]["TrustedKeyGroups"] = {
         "Enabled": True,
@@ -148,7 +148,7 @@ def guard(world: World, *, bucket: str, host: str, key_group_id: str) -> dict[st
         "Items": [key_group_id],
     }
     guarded: dict[str, Any] = cloudfront.update_distribution(
-        Id=made["Id"], IfMatch=found["ETag"], DistributionConfig=config
+        Id=made["Id"], IfMatch=response["ETag"], DistributionConfig=config
     )["Distribution"]
     return guarded
 

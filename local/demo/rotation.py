@@ -23,7 +23,7 @@ _BUCKET = "films"
 _DAY_S, _HOUR_S = 86_400.0, 3_600.0
 _HOLD_S = 24 * _HOUR_S
 _LINKS_LIVE_S = 12 * _HOUR_S
-# So far the clock jumps; the schedule then rings once.
+# So far time jumps; the schedule then fires once.
 _STEP_S = 2 * _HOUR_S
 _WEEK = {"RotationDays": "7"}
 _MAX_DAYS = 40
@@ -118,9 +118,9 @@ class Stage:
         self._live(until=lambda: len(self.signed_at) == 3, each=crash)  # noqa: PLR2004  # the third
         self.world.faults.rules.clear()
         died = [
-            one
-            for one in self.world.invocations[before:]
-            if one.function == "rotate_keys" and one.outcome.error
+            invocation
+            for invocation in self.world.invocations[before:]
+            if invocation.function == "rotate_keys" and invocation.outcome.error
         ]
         self._say_day(f"another one again, though the function died {len(died)} times on the way")
         return len(died)

@@ -92,16 +92,17 @@ class Stage:
             cloud.world.run(
                 until=lambda: len(cloud.invalidations()) > earlier_count, limit_s=_FIVE_MINUTES_S
             )
-        asked = cloud.invalidations()[earlier_count:]
-        say(f"The suite asked CloudFront for {_listed(asked)}")
+        invalidations = cloud.invalidations()[earlier_count:]
+        say(f"The suite asked CloudFront for {_listed(invalidations)}")
         stale = self._fetch("Viewers come", edit.gone)
         olds = sum(edit.is_old(key, seen) for key, seen in stale.items())
-        say(f"It is {_statuses(asked)}: {olds} of {len(stale)} pages still come back old.")
+        say(f"It is {_statuses(invalidations)}: {olds} of {len(stale)} pages still come back old.")
 
         with self.narrator.busy("The suite watches"):
-            cloud.world.run(until=lambda: cloud.announced(asked), limit_s=_FIVE_MINUTES_S)
+            cloud.world.run(until=lambda: cloud.announced(invalidations), limit_s=_FIVE_MINUTES_S)
         done = cloud.invalidations()[earlier_count:]
-        say(f"It is {_statuses(done)}; the suite polled it {self._polls(asked)}, and announced it.")
+        polls = self._polls(invalidations)
+        say(f"It is {_statuses(done)}; the suite polled it {polls}, and announced it.")
         fresh = self._fetch("Viewers return", edit.gone)
         kept = self._fetch("Viewers return", edit.untouched)
         self._settle()
@@ -116,7 +117,7 @@ class Stage:
             "Old copies came back while the invalidation was in progress, and new ones once it was "
             "completed.",
             against={
-                "it was in progress": {invalidation.status for invalidation in asked}
+                "it was in progress": {invalidation.status for invalidation in invalidations}
                 == {"InProgress"},
                 "it was completed": {invalidation.status for invalidation in done} == {"Completed"},
                 **{f"{key} was old": edit.is_old(key, stale[key]) for key in edit.new},
@@ -229,9 +230,9 @@ class Stage:
         tracked = self.narrator.track(keys, doing=doing, count=len(keys))
         return {key: self.viewer.get(path_of(key)) for key in tracked}
 
-    def _polls(self, asked: list[Invalidation]) -> str:
+    def _polls(self, invalidations: list[Invalidation]) -> str:
         now = self.cloud.world.virtual_time.now()
-        began = min((invalidation.created_at for invalidation in asked), default=now)
+        began = min((invalidation.created_at for invalidation in invalidations), default=now)
         after = [
             f"{invocation.began_at - began:.0f} s"
             for invocation in self.cloud.world.invocations

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.hashes import SHA1, SHA256, HashAlgorithm
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from local.edge import policies
-from local.edge.policies import Asked, MalformedPolicyError, Policy
+from local.edge.policies import MalformedPolicyError, Policy, ViewerRequest
 
 # The query parameters of a signed URL; a signed cookie puts CloudFront- before each.
 NAMES = ("Expires", "Policy", "Signature", "Key-Pair-Id", "Hash-Algorithm")
@@ -67,7 +67,12 @@ def without_cookies(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def denial(
-    asked: Asked, query: str, headers: Mapping[str, str], *, keys: Mapping[str, str], now: float
+    viewer_request: ViewerRequest,
+    query: str,
+    headers: Mapping[str, str],
+    *,
+    keys: Mapping[str, str],
+    now: float,
 ) -> Denial | None:
     """
     Find out why a request is denied; None lets it pass.
@@ -90,7 +95,7 @@ def denial(
     if key_id not in keys:
         return UNKNOWN_KEY
     try:
-        text, policy = _policy(signed, asked)
+        text, policy = _policy(signed, viewer_request)
     except MalformedPolicyError:
         return MALFORMED_POLICY
     signature = _decoded(signed.get("Signature", ""))
@@ -99,7 +104,7 @@ def denial(
     hashed_by = _HASHES.get(signed.get("Hash-Algorithm", "SHA1"))
     if hashed_by is None or not _verifies(keys[key_id], signature, text, hashed_by):
         return DENIED
-    return None if policy.allows(asked, now=now) else DENIED
+    return None if policy.allows(viewer_request, now=now) else DENIED
 
 
 def _in_query(query: str) -> dict[str, str]:
@@ -117,7 +122,7 @@ def _cookies(headers: Mapping[str, str]) -> list[tuple[str, str]]:
     return [(name, value) for name, _, value in pairs if name]
 
 
-def _policy(signed: Mapping[str, str], asked: Asked) -> tuple[bytes, Policy]:
+def _policy(signed: Mapping[str, str], viewer_request: ViewerRequest) -> tuple[bytes, Policy]:
     """Return the text that was signed, and what it means: a canned policy is not sent along."""
     if "Policy" in signed:
         text = _decoded(signed["Policy"])
@@ -125,10 +130,10 @@ def _policy(signed: Mapping[str, str], asked: Asked) -> tuple[bytes, Policy]:
             raise MalformedPolicyError("not encoded as CloudFront has it")
         return text, policies.read(text)
     expires = signed.get("Expires", "")
-    if not _DIGITS.fullmatch(expires) or int(expires) > policies.LATEST_S:
+    if not _DIGITS.fullmatch(expires) or int(expires) > policies.MAX_EPOCH_S:
         raise MalformedPolicyError("neither a policy nor an expiry")
     canned = (
-        f'{{"Statement":[{{"Resource":"{asked.url}",'
+        f'{{"Statement":[{{"Resource":"{viewer_request.url}",'
         f'"Condition":{{"DateLessThan":{{"AWS:EpochTime":{expires}}}}}}}]}}'
     )
     # The resource is the URL itself.

@@ -41,9 +41,9 @@ def normalised(path: str) -> str:
     return "/" + "/".join(kept) + tail
 
 
-def _decoded(found: re.Match[str]) -> str:
-    character = chr(int(found[1], 16))
-    return character if character in UNRESERVED else found[0].upper()
+def _decoded(match: re.Match[str]) -> str:
+    character = chr(int(match[1], 16))
+    return character if character in UNRESERVED else match[0].upper()
 
 
 def _matches(pattern: str, path: str) -> bool:

@@ -129,8 +129,8 @@ def _from_behavior(behavior: dict[str, Any]) -> Rules:
 
 
 def _choice(config: dict[str, Any], how: str, names: str, *, fold: bool = False) -> Choice:
-    found = config.get(names, {}).get("Items", ())
-    return Choice(config[how], frozenset(name.lower() if fold else name for name in found))
+    items = config.get(names, {}).get("Items", ())
+    return Choice(config[how], frozenset(name.lower() if fold else name for name in items))
 
 
 def _directives(header: str) -> Iterable[tuple[str, str]]:

@@ -65,9 +65,11 @@ class Copies:
         copy = self._copies.get(key)
         if copy is None:
             return None
-        news = self._evictions[copy.passed : passed]
+        new_evictions = self._evictions[copy.passed : passed]
         copy.passed = passed
-        if copy.expires_at <= now or any(one.takes(copy.url, copy.tags) for one in news):
+        if copy.expires_at <= now or any(
+            eviction.takes(copy.url, copy.tags) for eviction in new_evictions
+        ):
             del self._copies[key]
             return None
         return copy

@@ -11,35 +11,38 @@ _ALL_METHODS = ("GET", "HEAD", "DELETE", "OPTIONS", "PATCH", "POST", "PUT")
 
 
 def add(
-    policy: dict[str, Any], method: str, asked: Mapping[str, str], answer: Mapping[str, str]
+    policy: dict[str, Any],
+    method: str,
+    request_headers: Mapping[str, str],
+    response_headers: Mapping[str, str],
 ) -> dict[str, str]:
     """
-    Return an answer's headers and a response headers policy's, for a request with an Origin.
+    Return a response's headers and a response headers policy's, for a request with an Origin.
 
     For an origin that the policy does not name nothing is added, which is not documented. Nor is
     `Vary`: nothing is added to it.
 
     Args:
-        asked, answer:
+        request_headers, response_headers:
             Headers, their names in lower case.
 
     https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/understanding-response-headers-policies.html#understanding-response-headers-policies-cors
     """
-    config, origin = policy.get("CorsConfig"), asked.get("origin")
+    config, origin = policy.get("CorsConfig"), request_headers.get("origin")
     if config is None or origin is None:
-        return dict(answer)
+        return dict(response_headers)
     allowed = config["AccessControlAllowOrigins"]["Items"]
     if not any(is_origin(pattern, origin) for pattern in allowed):
-        return dict(answer)
-    from_origin = any(name.startswith(_PREFIX) for name in answer)
+        return dict(response_headers)
+    from_origin = any(name.startswith(_PREFIX) for name in response_headers)
     if from_origin and not config["OriginOverride"]:
-        return dict(answer)
-    preflight = method == "OPTIONS" and f"{_PREFIX}request-method" in asked
+        return dict(response_headers)
+    preflight = method == "OPTIONS" and f"{_PREFIX}request-method" in request_headers
     added = {"allow-origin": "*" if "*" in allowed else origin}
     if config["AccessControlAllowCredentials"]:
         added["allow-credentials"] = "true"
     added |= _preflight(config) if preflight else _exposed(config)
-    return {**answer, **{_PREFIX + name: value for name, value in added.items()}}
+    return {**response_headers, **{_PREFIX + name: value for name, value in added.items()}}
 
 
 def _preflight(config: dict[str, Any]) -> dict[str, str]:
@@ -74,13 +77,13 @@ def is_origin(pattern: str, origin: str) -> bool:
 
 @cache
 def _pattern(pattern: str) -> re.Pattern[str]:
-    found = _ORIGIN.fullmatch(pattern)
-    if found is None:
+    match = _ORIGIN.fullmatch(pattern)
+    if match is None:
         return re.compile(r"(?!)")
-    scheme = found["scheme"] or "https?"
-    host = re.escape(found["host"]).replace(r"\*", "[^:/]*")
-    port = re.escape(found["port"] or "").replace(r"\*", "[0-9]*")
-    if found["port"] == "*":
+    scheme = match["scheme"] or "https?"
+    host = re.escape(match["host"]).replace(r"\*", "[^:/]*")
+    port = re.escape(match["port"] or "").replace(r"\*", "[0-9]*")
+    if match["port"] == "*":
         port = "(?::[0-9]+)?"
     elif port:
         port = f":{port}"

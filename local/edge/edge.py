@@ -17,7 +17,7 @@ from local.cloudfront.core import DistributionView
 from local.edge import access, behaviors, caching, cors, evictions, forwarding, origins, ranges
 from local.edge.copies import Copies, Copy, Key
 from local.edge.origins import Origin, OriginResponse
-from local.edge.policies import Asked
+from local.edge.policies import ViewerRequest
 from local.edge.responses import EdgeResponse
 
 HIT = "Hit from cloudfront"
@@ -103,14 +103,14 @@ class Edge:
                 Path and query as on the request line. Bytes that are not UTF-8
                 are surrogates in it.
         """
-        found = self._core.distribution_by_host(host)
-        if found is None or not _serves(found.config):
+        distribution = self._core.distribution_by_host(host)
+        if distribution is None or not _serves(distribution.config):
             return self._refuse(method, "Bad request.")
         path, _, query = raw_target.partition("?")
         lowered = {name.lower(): value for name, value in (headers or {}).items()}
         viewing = _Viewing(
-            distribution_id=found.id,
-            config=found.config,
+            distribution_id=distribution.id,
+            config=distribution.config,
             method=method,
             scheme=scheme,
             host=host,
@@ -165,14 +165,16 @@ class Edge:
 
     def _denial(self, viewing: _Viewing, groups: list[str]) -> access.Denial | None:
         keys = {key: pem for group in groups for key, pem in self._core.trusted_keys(group).items()}
-        asked = Asked(
+        viewer_request = ViewerRequest(
             scheme=viewing.scheme,
             host=viewing.host.removesuffix(_DEFAULT_PORTS[viewing.scheme]),
             path=viewing.path,
             query=access.without_parameters(viewing.query),
             address=viewing.address,
         )
-        return access.denial(asked, viewing.query, viewing.headers, keys=keys, now=self._now())
+        return access.denial(
+            viewer_request, viewing.query, viewing.headers, keys=keys, now=self._now()
+        )
 
     def _deny(self, viewing: _Viewing, denial: access.Denial) -> EdgeResponse:
         body = (
@@ -203,8 +205,8 @@ class Edge:
             copy = copies.find(key, now=now, passed=passed)
             if copy is not None:
                 age = int(now - copy.cached_at)
-                said = ERROR if copy.failed else HIT
-                return self._response(viewing.method, copy.answer, said, age=age)
+                x_cache = ERROR if copy.failed else HIT
+                return self._response(viewing.method, copy.answer, x_cache, age=age)
             answer = self._ask(viewing, viewing.path)
             failed = _failed(answer)
             if failed:
@@ -244,7 +246,7 @@ class Edge:
             behavior, self._rules(behavior), query=viewing.query, headers=viewing.headers
         )
         try:
-            asked = origins.request(
+            origin_request = origins.request(
                 _origin(viewing.config, behavior["TargetOriginId"]),
                 method=method,
                 path=path,
@@ -254,7 +256,7 @@ class Edge:
             )
         except origins.NotAKeyError:
             return OriginResponse(HTTPStatus.BAD_REQUEST)
-        return self._origin(asked)
+        return self._origin(origin_request)
 
     def _custom_page(self, viewing: _Viewing, answer: OriginResponse) -> OriginResponse:
         """Put the page in the place of an error for which the distribution has one."""
@@ -268,12 +270,12 @@ class Edge:
         return answer
 
     def _response(
-        self, method: str, answer: OriginResponse, said: str, *, age: int | None = None
+        self, method: str, answer: OriginResponse, x_cache: str, *, age: int | None = None
     ) -> EdgeResponse:
         headers = {
             **answer.headers,
             "content-length": str(len(answer.body)),
-            "x-cache": said,
+            "x-cache": x_cache,
             "via": _VIA,
             "x-amz-cf-pop": _POP,
             "x-amz-cf-id": self._request_id(),
@@ -313,5 +315,7 @@ def _origin(config: dict[str, Any], origin_id: str) -> dict[str, Any]:
     for group in config["OriginGroups"].get("Items", ()):
         if group["Id"] == origin_id:
             origin_id = group["Members"]["Items"][0]["OriginId"]
-    found: dict[str, dict[str, Any]] = {one["Id"]: one for one in config["Origins"]["Items"]}
-    return found[origin_id]
+    origins_by_id: dict[str, dict[str, Any]] = {
+        origin["Id"]: origin for origin in config["Origins"]["Items"]
+    }
+    return origins_by_id[origin_id]

@@ -28,9 +28,9 @@ def canonical(url: str) -> str:
     '/%5B%C3%BC%5D/%C3%BC+%2B%41?x=%20'
     """
     written, end = [], 0
-    for found in _ENCODED.finditer(url):
-        written += [_quoted(url[end : found.start()]), found[0].upper()]
-        end = found.end()
+    for match in _ENCODED.finditer(url):
+        written += [_quoted(url[end : match.start()]), match[0].upper()]
+        end = match.end()
     return "".join([*written, _quoted(url[end:])])
 
 
@@ -75,7 +75,7 @@ class Eviction:
 
 
 def _upper_hex(item: str) -> str:
-    return _ENCODED.sub(lambda found: found[0].upper(), item)
+    return _ENCODED.sub(lambda match: match[0].upper(), item)
 
 
 MAX_TAGS = 50
@@ -84,6 +84,6 @@ MAX_TAG_LENGTH = 256
 
 def tags_of(header: str) -> frozenset[str]:
     """Read an origin's cache tags: of too many the first 50 count, and case does not."""
-    found = [tag.strip().lower() for tag in header.split(",")]
-    good = [tag for tag in found if tag and len(tag) <= MAX_TAG_LENGTH]
+    tags = [tag.strip().lower() for tag in header.split(",")]
+    good = [tag for tag in tags if tag and len(tag) <= MAX_TAG_LENGTH]
     return frozenset(good[:MAX_TAGS])

@@ -19,21 +19,22 @@ def beside(s3: Origin, hosts: Hosts) -> Origin:
     CloudFront speaks to them itself, so to them the viewer's address is CloudFront's.
     """
 
-    def answer(asked: OriginRequest) -> OriginResponse:
-        host = hosts.get(asked.domain_name)
-        if asked.kind is not Kind.CUSTOM or host is None:
-            return s3(asked)
-        given = host(
+    def answer(origin_request: OriginRequest) -> OriginResponse:
+        host = hosts.get(origin_request.domain_name)
+        if origin_request.kind is not Kind.CUSTOM or host is None:
+            return s3(origin_request)
+        query = f"?{origin_request.query}" if origin_request.query else ""
+        response = host(
             Request(
-                method=asked.method,
-                target=f"{asked.path}?{asked.query}" if asked.query else asked.path,
-                headers=tuple(asked.headers.items()),
-                body=asked.body,
+                method=origin_request.method,
+                target=f"{origin_request.path}{query}",
+                headers=tuple(origin_request.headers.items()),
+                body=origin_request.body,
             )
         )
-        headers = dict(given.headers)
+        headers = dict(response.headers)
         headers.pop("set-cookie", None)
-        cookies = tuple(value for name, value in given.headers if name == "set-cookie")
-        return OriginResponse(HTTPStatus(given.status), headers, given.body, cookies)
+        cookies = tuple(value for name, value in response.headers if name == "set-cookie")
+        return OriginResponse(HTTPStatus(response.status), headers, response.body, cookies)
 
     return answer

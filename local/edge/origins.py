@@ -107,10 +107,10 @@ def read(domain_name: str) -> tuple[Kind, str]:
     >>> read("s3.example.com")
     (<Kind.CUSTOM: 'custom'>, '')
     """
-    found = _S3.fullmatch(domain_name)
-    if found is None:
+    match = _S3.fullmatch(domain_name)
+    if match is None:
         return Kind.CUSTOM, ""
-    return (Kind.WEBSITE if found["website"] else Kind.S3), found["bucket"] or ""
+    return (Kind.WEBSITE if match["website"] else Kind.S3), match["bucket"] or ""
 
 
 def _key(path: str) -> str:
@@ -130,23 +130,25 @@ def s3_objects(client: "S3Client") -> Origin:
     it may list 404; here it may.
     """
 
-    def answer(asked: OriginRequest) -> OriginResponse:
-        if asked.kind is not Kind.S3:
-            return _error(502, "NoSuchOrigin", f"nothing here answers for {asked.domain_name}")
-        if asked.method not in ("GET", "HEAD"):
+    def answer(origin_request: OriginRequest) -> OriginResponse:
+        if origin_request.kind is not Kind.S3:
+            return _error(
+                502, "NoSuchOrigin", f"nothing here answers for {origin_request.domain_name}"
+            )
+        if origin_request.method not in ("GET", "HEAD"):
             return _error(405, "MethodNotAllowed", "The specified method is not allowed.")
-        if not asked.key:
+        if not origin_request.key:
             return _error(403, "AccessDenied", "Access Denied")
         try:
-            found = client.get_object(Bucket=asked.bucket, Key=asked.key)
+            response = client.get_object(Bucket=origin_request.bucket, Key=origin_request.key)
         except ClientError as error:
             status = error.response["ResponseMetadata"]["HTTPStatusCode"]
-            said = error.response["Error"]
-            return _error(status, said["Code"], said["Message"])
-        sent = found["ResponseMetadata"]["HTTPHeaders"]
+            refusal = error.response["Error"]
+            return _error(status, refusal["Code"], refusal["Message"])
+        sent = response["ResponseMetadata"]["HTTPHeaders"]
         headers = {name: value for name, value in sent.items() if _is_passed_on(name)}
         headers["accept-ranges"] = "bytes"
-        return OriginResponse(200, headers, found["Body"].read())
+        return OriginResponse(200, headers, response["Body"].read())
 
     return answer
 

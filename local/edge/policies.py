@@ -8,7 +8,7 @@ from typing import Any
 
 from local.edge import wildcards
 
-LATEST_S = 2**63 - 1
+MAX_EPOCH_S = 2**63 - 1
 
 _PROTOCOL = re.compile(r"([A-Za-z*?]*)://")
 
@@ -18,7 +18,7 @@ class MalformedPolicyError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ViewerRequest:
     """
     The URL that a viewer asks for, and who asks.
 
@@ -52,16 +52,16 @@ class Policy:
     starts_at_s: int | None = None
     network: IPv4Network | None = None
 
-    def allows(self, asked: Asked, *, now: float) -> bool:
+    def allows(self, viewer_request: ViewerRequest, *, now: float) -> bool:
         """Decide by whole seconds: neither at the start nor at the expiry is anything allowed."""
         second = int(now)
         if second >= self.expires_at_s:
             return False
         if self.starts_at_s is not None and second <= self.starts_at_s:
             return False
-        if self.network is not None and not _lies_in(self.network, asked.address):
+        if self.network is not None and not _lies_in(self.network, viewer_request.address):
             return False
-        return self.resource is None or matches(self.resource, asked)
+        return self.resource is None or matches(self.resource, viewer_request)
 
 
 def read(text: bytes) -> Policy:
@@ -87,46 +87,49 @@ def read(text: bytes) -> Policy:
     raise MalformedPolicyError("not one statement with a condition")
 
 
-def matches(resource: str, asked: Asked) -> bool:
+def matches(resource: str, viewer_request: ViewerRequest) -> bool:
     """
     Hold a policy's resource against a URL, section by section, so that no wildcard leaves its own.
 
     A question mark begins the query string and also stands for any one character. How CloudFront
     tells them apart is not documented; here it is enough that one reading matches.
 
-    >>> asked = Asked("https", "www.example.com", "/a/b.jpg", "size=1", "192.0.2.1")
-    >>> [matches(resource, asked) for resource in ("*", "https://*", "*.example.com*")]
+    >>> viewer = ViewerRequest("https", "www.example.com", "/a/b.jpg", "size=1", "192.0.2.1")
+    >>> [matches(resource, viewer) for resource in ("*", "https://*", "*.example.com*")]
     [True, True, True]
-    >>> [matches(f"https://www.example.com/{tail}", asked) for tail in ("a/*", "a/b.jpg", "a*?*1")]
+    >>> [matches(f"https://www.example.com/{tail}", viewer) for tail in ("a/*", "a/b.jpg", "a*?*1")]
     [True, False, True]
     """
     if resource == "*":
         return True
     protocol, rest = "*", resource
-    if found := _PROTOCOL.match(resource):
-        protocol, rest = found[1], resource[found.end() :]
+    if match := _PROTOCOL.match(resource):
+        protocol, rest = match[1], resource[match.end() :]
     elif not resource.startswith("*"):
         return False
     domain, slash, tail = rest.partition("/")
-    if not (wildcards.matches(protocol, asked.scheme) and wildcards.matches(domain, asked.host)):
+    if not (
+        wildcards.matches(protocol, viewer_request.scheme)
+        and wildcards.matches(domain, viewer_request.host)
+    ):
         return False
     if not slash:
-        return domain.endswith("*") or (asked.path == "/" and not asked.query)
-    return _is_path(f"/{tail}", asked) or _is_path_and_query(f"/{tail}", asked)
+        return domain.endswith("*") or (viewer_request.path == "/" and not viewer_request.query)
+    return _is_path(f"/{tail}", viewer_request) or _is_path_and_query(f"/{tail}", viewer_request)
 
 
-def _is_path(pattern: str, asked: Asked) -> bool:
+def _is_path(pattern: str, viewer_request: ViewerRequest) -> bool:
     """Read *pattern* as a path; a `*` at its end stands for a query string, too."""
-    if asked.query and not pattern.endswith("*"):
+    if viewer_request.query and not pattern.endswith("*"):
         return False
-    return wildcards.matches(pattern, asked.path)
+    return wildcards.matches(pattern, viewer_request.path)
 
 
-def _is_path_and_query(pattern: str, asked: Asked) -> bool:
+def _is_path_and_query(pattern: str, viewer_request: ViewerRequest) -> bool:
     """Read *pattern* with any one of its `?` as the beginning of the query string."""
     pattern = wildcards.collapse(pattern)
-    paths = wildcards.matching_prefixes(pattern, asked.path)
-    queries = wildcards.matching_prefixes(pattern[::-1], asked.query[::-1])
+    paths = wildcards.matching_prefixes(pattern, viewer_request.path)
+    queries = wildcards.matching_prefixes(pattern[::-1], viewer_request.query[::-1])
     return any(
         paths >> place & queries >> (len(pattern) - place - 1) & 1
         for place, character in enumerate(pattern)
@@ -160,7 +163,7 @@ def _moment(value: object) -> int:
     match value:
         # Python takes True for the number 1.
         case {"AWS:EpochTime": int(moment), **more} if not (more or isinstance(moment, bool)):
-            if 0 <= moment <= LATEST_S:
+            if 0 <= moment <= MAX_EPOCH_S:
                 return moment
     raise MalformedPolicyError("a time must be a whole number of seconds")
 

@@ -15,23 +15,23 @@ _UNSATISFIABLE = (
 )
 
 
-def cut(answer: EdgeResponse, asked: Mapping[str, str]) -> EdgeResponse:
+def cut(answer: EdgeResponse, request_headers: Mapping[str, str]) -> EdgeResponse:
     """
-    Return the part that the request's headers *asked* for: 206, or 416 where there is no such part.
+    Return the part that the request asks for: 206, or 416 where there is no such part.
 
     The whole stays whole for several ranges at once, for an If-Range that names something else
     than its ETag, and where the origin takes no ranges.
 
     https://www.rfc-editor.org/rfc/rfc9110#name-range-requests
     """
-    found = _RANGE.fullmatch(asked.get("range", ""))
+    match = _RANGE.fullmatch(request_headers.get("range", ""))
     takes_ranges = answer.headers.get("accept-ranges") == "bytes"
-    if answer.status != HTTPStatus.OK or not takes_ranges or not found or not any(found.groups()):
+    if answer.status != HTTPStatus.OK or not takes_ranges or not match or not any(match.groups()):
         return answer
-    if asked.get("if-range", answer.headers.get("etag")) != answer.headers.get("etag"):
+    if request_headers.get("if-range", answer.headers.get("etag")) != answer.headers.get("etag"):
         return answer
     size = len(answer.body)
-    first, last = found["first"], found["last"]
+    first, last = match["first"], match["last"]
     # Without a first byte it is the number of the last ones.
     start = int(first) if first else max(0, size - int(last))
     end = min(int(last) + 1, size) if first and last else size

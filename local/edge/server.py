@@ -118,9 +118,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         host, target = self._asked()
-        other = self.server.hosts.get(host.lower().partition(":")[0])
-        if other is not None and self._is_encrypted():
-            given = other(
+        host_handler = self.server.hosts.get(host.lower().partition(":")[0])
+        if host_handler is not None and self._is_encrypted():
+            given = host_handler(
                 Request(
                     method=self.command,
                     target=target,

@@ -160,12 +160,12 @@ def _identity(request: Request, source: str) -> str:
         UnauthorizedError: There is none.
     """
     _, where, name = source.split(".", 2)
-    found = (
+    value = (
         request.fields.get(name.lower())
         if where == "header"
         else payload.query(request.query).get(name)
     )
-    scheme, _, token = (found or "").strip().partition(" ")
+    scheme, _, token = (value or "").strip().partition(" ")
     token = token.strip() if scheme.lower() == "bearer" else scheme
     if not token:
         raise tokens.UnauthorizedError
@@ -179,5 +179,5 @@ def _challenge(error: str, reason: str, *, scope: str = "") -> tuple[str, str]:
     >>> _challenge("invalid_token", "the token has expired")[1]
     'Bearer scope="" error="invalid_token" error_description="the token has expired"'
     """
-    said = f' scope="{scope}" error="{error}" error_description="{reason}"' if reason else ""
-    return "www-authenticate", f"Bearer{said}"
+    parameters = f' scope="{scope}" error="{error}" error_description="{reason}"' if reason else ""
+    return "www-authenticate", f"Bearer{parameters}"

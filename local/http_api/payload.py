@@ -98,10 +98,10 @@ def query(query: str) -> dict[str, str]:
     >>> query("a=1&a=2&b=x%20y&c")
     {'a': '1,2', 'b': 'x y', 'c': ''}
     """
-    found: dict[str, str] = {}
+    parameters: dict[str, str] = {}
     for name, value in parse_qsl(query, keep_blank_values=True):
-        found[name] = f"{found[name]},{value}" if name in found else value
-    return found
+        parameters[name] = f"{parameters[name]},{value}" if name in parameters else value
+    return parameters
 
 
 def _as_text(request: Request) -> str | None:

@@ -26,14 +26,14 @@ def find(routes: Sequence[HttpRoute], *, method: str, path: str) -> Match | None
     https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-routes.html: what
     matches in full goes before what matches by a greedy variable, and `$default` takes the rest.
     """
-    found = []
+    matches = []
     for route in routes:
         wanted, _, template = route.key.partition(" ")
         parameters = _match(template, path) if template and wanted in {method, "ANY"} else None
         if parameters is not None:
-            found.append((_vagueness(template), wanted == "ANY", Match(route, parameters)))
-    if found:
-        return min(found, key=lambda match: match[:2])[2]
+            matches.append((_vagueness(template), wanted == "ANY", Match(route, parameters)))
+    if matches:
+        return min(matches, key=lambda match: match[:2])[2]
     default = next((route for route in routes if route.key == _DEFAULT), None)
     return Match(default, {}) if default else None
 

@@ -17,7 +17,7 @@ from local.function import Authorizer
 
 # API Gateway takes no others: "Currently, only RSA-based algorithms are supported."
 _ALGORITHMS = ("RS256", "RS384", "RS512")
-_KEYS_KEPT_S = 7200
+_KEYS_TTL_S = 7200
 
 # Gives the JSON document at a URL, or None where there is none.
 Fetch = Callable[[str], Mapping[str, Any] | None]
@@ -34,11 +34,11 @@ class UnauthorizedError(Exception):
 
 @dataclass(slots=True)
 class Issuers:
-    """The public keys of the tokens' issuers, by their URLs; kept for two hours."""
+    """The public keys of the tokens' issuers, by their URLs; cached for two hours."""
 
     fetch: Fetch
     now: Callable[[], float]
-    _kept: dict[str, tuple[float, Mapping[str, Any]]] = field(default_factory=dict)
+    _cached: dict[str, tuple[float, Mapping[str, Any]]] = field(default_factory=dict)
 
     def keys(self, issuer: str) -> Mapping[str, Any]:
         """
@@ -47,15 +47,15 @@ class Issuers:
         Raises:
             UnauthorizedError: The issuer does not publish one.
         """
-        fetched_at, keys = self._kept.get(issuer, (-_KEYS_KEPT_S, {}))
-        if self.now() - fetched_at < _KEYS_KEPT_S:
+        fetched_at, keys = self._cached.get(issuer, (-_KEYS_TTL_S, {}))
+        if self.now() - fetched_at < _KEYS_TTL_S:
             return keys
         about = self.fetch(f"{issuer.rstrip('/')}/.well-known/openid-configuration")
-        found = self.fetch(about["jwks_uri"]) if about else None
-        if found is None:
+        key_set = self.fetch(about["jwks_uri"]) if about else None
+        if key_set is None:
             raise UnauthorizedError("the issuer's keys cannot be fetched")
-        self._kept[issuer] = self.now(), found
-        return found
+        self._cached[issuer] = self.now(), key_set
+        return key_set
 
 
 def verified(token: str, authorizer: Authorizer, *, issuers: Issuers, now: float) -> Claims:
@@ -70,8 +70,8 @@ def verified(token: str, authorizer: Authorizer, *, issuers: Issuers, now: float
         raise UnauthorizedError("the token has an invalid issuer")
     # client_id counts only where there is no audience at all.
     audience = claims.get("aud", claims.get("client_id"))
-    given = audience if isinstance(audience, list) else [audience]
-    if not any(one in authorizer.audience for one in given):
+    audiences = audience if isinstance(audience, list) else [audience]
+    if not any(each in authorizer.audience for each in audiences):
         raise UnauthorizedError("the token does not have a valid audience")
     if not _moment(claims, "exp", missing=now) > now:
         raise UnauthorizedError("the token has expired")
@@ -87,13 +87,13 @@ def _signed(token: str, keys: Mapping[str, Any]) -> Claims:
         algorithm, kid = header.get("alg"), header.get("kid")
         if algorithm not in _ALGORITHMS:
             raise UnauthorizedError(f"signing method {algorithm} is invalid")
-        found = [key for key in keys.get("keys", []) if kid and key.get("kid") == kid]
-        if not found:
+        candidates = [key for key in keys.get("keys", []) if kid and key.get("kid") == kid]
+        if not candidates:
             raise UnauthorizedError("no key of the issuer has the token's kid")
         # Time, audience and issuer are checked by other rules than PyJWT's.
         claims: Claims = jwt.decode(
             token,
-            jwt.PyJWK(found[0], algorithm=algorithm).key,
+            jwt.PyJWK(candidates[0], algorithm=algorithm).key,
             algorithms=[algorithm],
             options={
                 "verify_aud": False,
@@ -124,8 +124,8 @@ def scopes(claims: Claims) -> list[str]:
     >>> scopes({"scope": "read write"}), scopes({"scp": ["read"]}), scopes({})
     (['read', 'write'], ['read'], [])
     """
-    found = claims.get("scope", claims.get("scp", ""))
-    return [str(scope) for scope in found] if isinstance(found, list) else str(found).split()
+    value = claims.get("scope", claims.get("scp", ""))
+    return [str(scope) for scope in value] if isinstance(value, list) else str(value).split()
 
 
 def flattened(claims: Claims) -> dict[str, str]:

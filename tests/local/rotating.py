@@ -328,7 +328,7 @@ def _announcer():
 
 def announcer():
     """Announce to the default bus, and to a topic that is made here."""
-    topic = inprocess.client("sns").create_topic(Name="told")["TopicArn"]
+    topic = inprocess.client("sns").create_topic(Name="people")["TopicArn"]
     return replace(_announcer(), topic_arn=topic)
 
 

@@ -22,59 +22,59 @@ if TYPE_CHECKING:
 _TIMEOUTS = Config(connect_timeout=3, read_timeout=15)
 
 # One attempt: botocore would sleep between attempts, in a Lambda that is paid by the
-# millisecond. Whoever is refused sets its clock later instead.
+# millisecond. Whoever is throttled sets its timer later instead.
 _ONE_ATTEMPT = Config(retries={"total_max_attempts": 1, "mode": "standard"})
 
 
 @cache
 def cloudfront() -> CloudFrontClient:
-    """Speak to CloudFront, with one attempt a call."""
+    """Return the client of CloudFront, with one attempt a call."""
     return boto3.client("cloudfront", config=_TIMEOUTS.merge(_ONE_ATTEMPT))
 
 
 @cache
 def dynamodb() -> DynamoDBClient:
-    """Speak to DynamoDB."""
+    """Return the client of DynamoDB."""
     return boto3.client("dynamodb", config=_TIMEOUTS)
 
 
 @cache
 def events() -> EventBridgeClient:
-    """Speak to EventBridge."""
+    """Return the client of EventBridge."""
     return boto3.client("events", config=_TIMEOUTS)
 
 
 @cache
 def kms() -> KMSClient:
-    """Speak to KMS."""
+    """Return the client of KMS."""
     return boto3.client("kms", config=_TIMEOUTS)
 
 
 @cache
 def s3() -> S3Client:
-    """Speak to S3."""
+    """Return the client of S3."""
     return boto3.client("s3", config=_TIMEOUTS)
 
 
 @cache
 def secretsmanager() -> SecretsManagerClient:
-    """Speak to Secrets Manager."""
+    """Return the client of Secrets Manager."""
     return boto3.client("secretsmanager", config=_TIMEOUTS)
 
 
 @cache
 def sns() -> SNSClient:
-    """Speak to SNS."""
+    """Return the client of SNS."""
     return boto3.client("sns", config=_TIMEOUTS)
 
 
 @cache
 def sqs() -> SQSClient:
-    """Speak to SQS."""
+    """Return the client of SQS."""
     return boto3.client("sqs", config=_TIMEOUTS)
 
 
 @cache
 def ssm() -> SSMClient:
-    """Speak to the Parameter Store."""
+    """Return the client of the Parameter Store."""
     return boto3.client("ssm", config=_TIMEOUTS)

@@ -173,7 +173,7 @@ _EXTENSION_PORT = "2773"
 
 def extension(environ: Mapping[str, str] | None = None) -> tuple[int, str]:
     """
-    Tell the port of the Parameters and Secrets extension, and the token that it wants to see.
+    Return the port of the Parameters and Secrets extension, and the token that it wants to see.
 
     Lambda sets the one where it is not the usual, and always the other.
 

@@ -80,7 +80,7 @@ def word(world: World, token: str) -> Any:
 class TestInline:
     def test_answers(self, start, identity):
         """
-        A request with a token rings the handler at once, which reads its secret.
+        A request with a token invokes the handler at once, which reads its secret.
         """
         with start() as world:
             answer = word(world, identity.token("ada", aud="toy"))

@@ -182,11 +182,11 @@ class TestRequests:
         """
         Pages of the allowed origin may read the answers with credentials, others may not.
         """
-        for origin, told in ((signed.ORIGIN, signed.ORIGIN), ("https://evil.example", None)):
+        for origin, allowed in ((signed.ORIGIN, signed.ORIGIN), ("https://evil.example", None)):
             answer = shared.ask(
                 "POST", "/signed-urls", {"urls": [OWN]}, headers=[("origin", origin)]
             )
-            assert answer.header("access-control-allow-origin") == told
+            assert answer.header("access-control-allow-origin") == allowed
         assert answer.header("access-control-allow-credentials") is None
 
 

@@ -179,7 +179,7 @@ class TestMany:
 class TestHidden:
     def test_none_visible(self, world, sqs):
         """
-        While somebody else reads them all, it is not said that there are none.
+        While somebody else reads them all, the command does not say that there are none.
         """
         dead_letter(world, 3)
         sqs.receive_message(QueueUrl=letters_url(world), MaxNumberOfMessages=10)

@@ -41,7 +41,7 @@ URLS = ("/", "/index.html", "/css/a%20b.css", "/css/site.css", "/js/app.js")
 
 def in_all(end):
     """
-    Tell of an end what does not depend on which events came together.
+    Return what of an end does not depend on which events came together.
 
     That is what was covered, what was paid for too often, and what is left to do.
     """

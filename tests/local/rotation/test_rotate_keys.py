@@ -35,7 +35,7 @@ def ask(cloud, event):
 
 
 def proceed(cloud, *, until, max_ticks=60):
-    """Let the schedule ring, jumping over what is waited for."""
+    """Let the schedule fire, jumping over what is waited for."""
     for _ in range(max_ticks):
         step = ask(cloud, {})["step"]
         if until(step):
@@ -433,7 +433,7 @@ class TestGroup:
 
     def test_broken(self, cloud):
         """
-        Whatever goes wrong, CloudFormation is answered, and told nothing secret.
+        Whatever goes wrong, CloudFormation gets a response, and nothing secret is in it.
         """
         denied = Rule(does=Does.FAIL, operation="GetItem", times=None, status=403, code="Denied")
         cloud.world.faults.rules.append(denied)

@@ -96,13 +96,13 @@ class Account:
         self.calls.append(operation)
         return self.core.call(operation, parameters)
 
-    def heard(self):
-        """Name the calls since this was last asked."""
+    def new_calls(self):
+        """Return the calls since this was last called."""
         calls, self.calls = self.calls, []
         return calls
 
     def distribute(self, reference, *, domain_name="site.s3.us-east-1.amazonaws.com", **settings):
-        """Make a distribution, and name it."""
+        """Create a distribution, and return its id."""
         origin = {
             "Id": "site",
             "DomainName": domain_name,
@@ -123,23 +123,23 @@ class Account:
                 "CachePolicyId": "658327ea-f89d-4fab-a63d-7e88639e58f6",
             },
         }
-        made = self.core.call("CreateDistribution", {"DistributionConfig": config | settings})
-        return made["Distribution"]["Id"]
+        created = self.core.call("CreateDistribution", {"DistributionConfig": config | settings})
+        return created["Distribution"]["Id"]
 
     def update(self, distribution_id, **settings):
         """Change a distribution's configuration."""
-        found = self.core.call("GetDistributionConfig", {"Id": distribution_id})
-        config = found["DistributionConfig"] | settings
+        response = self.core.call("GetDistributionConfig", {"Id": distribution_id})
+        config = response["DistributionConfig"] | settings
         self.core.call(
             "UpdateDistribution",
-            {"Id": distribution_id, "IfMatch": found["ETag"], "DistributionConfig": config},
+            {"Id": distribution_id, "IfMatch": response["ETag"], "DistributionConfig": config},
         )
 
     def invalidate(self, distribution_id, reference):
-        """Begin an invalidation, and name it."""
+        """Create an invalidation, and return its id."""
         batch = {"Paths": {"Quantity": 1, "Items": ["/a"]}, "CallerReference": reference}
-        asked = {"DistributionId": distribution_id, "InvalidationBatch": batch}
-        return self.core.call("CreateInvalidation", asked)["Invalidation"]["Id"]
+        parameters = {"DistributionId": distribution_id, "InvalidationBatch": batch}
+        return self.core.call("CreateInvalidation", parameters)["Invalidation"]["Id"]
 
 
 @pytest.fixture
@@ -185,9 +185,9 @@ def private_folder(account, private_keys):
     )["KeyGroup"]["Id"]
     trusted = {"TrustedKeyGroups": {"Enabled": True, "Quantity": 1, "Items": [group]}}
     private = BEHAVIOR | trusted | {"PathPattern": "private/*"}
-    made = account.distribute(
+    distribution_id = account.distribute(
         "one",
         Aliases={"Quantity": 2, "Items": ["media.example.com", "*.example.org"]},
         CacheBehaviors={"Quantity": 1, "Items": [private]},
     )
-    return made, group, ids, pem
+    return distribution_id, group, ids, pem

@@ -67,7 +67,7 @@ class TestNotAws:
     )
     def test_stack(self, credentials, monkeypatch, body):
         """
-        Of a proxy's page, or anything else, one line says that it is not AWS.
+        A proxy's page, or anything else that is not AWS, is refused in one line that says so.
         """
         with answering(body) as url:
             monkeypatch.setenv("AWS_ENDPOINT_URL", url)
@@ -114,7 +114,7 @@ class TestSettings:
     )
     def test_unusable(self, nowhere, monkeypatch, setting):
         """
-        Of a setting of the AWS CLI that cannot be used it is said so: AWS was never asked.
+        A setting of the AWS CLI that cannot be used is named, and nothing is sent to AWS.
         """
         file = nowhere / "config"
         file.write_text(f"[default]\nregion = eu-west-1\n{setting}\n")

@@ -292,11 +292,13 @@ class TestServer:
             AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
             KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
         )
+        # botocore makes the class when it is first read: two threads would make two.
+        conflict = table.exceptions.ConditionalCheckFailedException
         won: list[int] = []
 
         def claim() -> None:
             for number in range(15):
-                with suppress(table.exceptions.ConditionalCheckFailedException):
+                with suppress(conflict):
                     table.put_item(
                         TableName="t",
                         Item={"pk": {"S": str(number)}},

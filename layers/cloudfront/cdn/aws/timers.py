@@ -39,7 +39,7 @@ class TimerQueue:
     queue_url: str
 
     def schedule(self, row_id: str, *, after_ms: int = 0) -> None:
-        """Have *row_id* brought back *after_ms* (at most 15 minutes) from now."""
+        """Send a timer that brings *row_id* back *after_ms* (at most 15 minutes) from now."""
         self.client.send_message(
             QueueUrl=self.queue_url,
             MessageBody=message(row_id),
@@ -135,7 +135,7 @@ def reschedule(
     timers: TimerQueue, runs: Sequence[TimerRun], *, now: Callable[[], float]
 ) -> dict[str, Any]:
     """
-    Have the timers come back when their rows are due, and the others deleted.
+    Make the timers visible when their rows are due, and delete the others.
 
     Returns:
         Lambda's partial batch response (`ReportBatchItemFailures`).

@@ -48,7 +48,7 @@ def forms(key: str, *, both: bool) -> tuple[str, ...]:
 
 def is_wildcard(item: str) -> bool:
     """
-    Tell whether CloudFront reads *item* as a wildcard: only a last `*` is one.
+    Return whether CloudFront reads *item* as a wildcard: only a last `*` is one.
 
     >>> is_wildcard("/css/*"), is_wildcard("/a*b.css")
     (True, False)
@@ -58,7 +58,7 @@ def is_wildcard(item: str) -> bool:
 
 def why_not(path: str) -> str | None:
     """
-    Say why *path* cannot be invalidated, or None when it can.
+    Return why *path* cannot be invalidated, or None when it can.
 
     >>> why_not("/a.css")
     >>> why_not("/~user/a.css")

@@ -43,7 +43,7 @@ class Verdict:
         cause: The first check that fails; None when the request opens.
         finding: What was found, in one sentence.
         fix: What to do about it, in one sentence; empty when the request opens.
-        facts: What the finding says, as values: `parameter`, `key_id`, `expired_at_s`, `ago_s`,
+        details: What the finding says, as values: `parameter`, `key_id`, `expired_at_s`, `ago_s`,
             `starts_at_s`, `in_s`, `section`, `resource`, `viewer_ip`, `source_ip`, …
         policy: What was signed, as far as it could be read.
     """
@@ -51,7 +51,7 @@ class Verdict:
     cause: Cause | None
     finding: str
     fix: str = ""
-    facts: Mapping[str, str | int] = field(default_factory=dict)
+    details: Mapping[str, str | int] = field(default_factory=dict)
     policy: Policy | None = None
 
     @property
@@ -102,7 +102,7 @@ def diagnose(
             parameters = signature_parameters.from_cookies(cookies)
         if not parameters:
             return _unsigned()
-        return _judge(base, parameters, keys=keys, now_s=now_s, viewer_ip=viewer_ip)
+        return _verify(base, parameters, keys=keys, now_s=now_s, viewer_ip=viewer_ip)
     except (MalformedError, UnsignableError) as exc:
         return Verdict(
             "malformed",
@@ -112,7 +112,7 @@ def diagnose(
         )
 
 
-def _judge(
+def _verify(
     base: str, parameters: Mapping[str, str], *, keys: Keys, now_s: float, viewer_ip: str | None
 ) -> Verdict:
     if missing := signature_parameters.missing(parameters):
@@ -122,13 +122,12 @@ def _judge(
     policy, message = signature_parameters.policy_of(base, parameters)
 
     key_id = parameters["Key-Pair-Id"]
-    facts: dict[str, str | int] = {"key_id": key_id}
     if key_id not in keys.public:
         return Verdict(
             "unknown_key",
             f"CloudFront knows no public key {key_id}.",
             "Sign with the id of a public key in this account, and its private key.",
-            facts,
+            {"key_id": key_id},
             policy,
         )
     if key_id not in keys.trusted:
@@ -136,12 +135,12 @@ def _judge(
             "untrusted_key",
             f"The public key {key_id} is in no key group that this distribution trusts here.",
             "Add it to a key group that the behavior trusts, or sign with a key that is in one.",
-            facts,
+            {"key_id": key_id},
             policy,
         )
-    seal = _Seal(_public(keys.public[key_id], key_id), signature, algorithm)
+    claimed = _ClaimedSignature(_public(keys.public[key_id], key_id), signature, algorithm)
     return (
-        _check_signature(seal, base, message, policy=policy, canned="Expires" in parameters)
+        _check_signature(claimed, base, message, policy=policy, canned="Expires" in parameters)
         or _check_time(policy, now_s)
         or _check_resource(policy, base)
         or _check_ip(policy, viewer_ip)
@@ -175,38 +174,40 @@ def _public(pem: str, key_id: str) -> PublicKey:
 
 
 @dataclass(frozen=True, slots=True)
-class _Seal:
-    """A signature, and whose it says it is."""
+class _ClaimedSignature:
+    """A signature, and the key and hash algorithm that the request claims for it."""
 
     key: PublicKey
-    signature: bytes
+    value: bytes
     algorithm: HashAlgorithm
 
-    def holds(self, message: bytes, algorithm: HashAlgorithm | None = None) -> bool:
+    def verifies(self, message: bytes, algorithm: HashAlgorithm | None = None) -> bool:
         return key_pairs.verifies(
             self.key,
             message=message,
-            signature=self.signature,
+            signature=self.value,
             hash_algorithm=algorithm or self.algorithm,
         )
 
 
 def _check_signature(
-    seal: _Seal, base: str, message: bytes, *, policy: Policy, canned: bool
+    signature: _ClaimedSignature, base: str, message: bytes, *, policy: Policy, canned: bool
 ) -> Verdict | None:
-    if seal.holds(message):
+    if signature.verifies(message):
         return None
-    other: HashAlgorithm = "SHA1" if seal.algorithm == "SHA256" else "SHA256"
-    if seal.holds(message, other):
-        says = "Hash-Algorithm=SHA256" if other == "SHA256" else "no Hash-Algorithm, or SHA1"
+    signed_by: HashAlgorithm = "SHA1" if signature.algorithm == "SHA256" else "SHA256"
+    if signature.verifies(message, signed_by):
+        parameter = (
+            "Hash-Algorithm=SHA256" if signed_by == "SHA256" else "no Hash-Algorithm, or SHA1"
+        )
         return Verdict(
             "hash_algorithm",
-            f"The signature is by {other}, but the request says {seal.algorithm}.",
-            f"Send {says}.",
-            {"signed_by": other, "said": seal.algorithm},
+            f"The signature is by {signed_by}, but the request says {signature.algorithm}.",
+            f"Send {parameter}.",
+            {"signed_by": signed_by, "declared": signature.algorithm},
             policy,
         )
-    altered = _altered(seal, base, policy) if canned else None
+    altered = _altered(signature, base, policy) if canned else None
     return altered or Verdict(
         "signature",
         "The signature does not hold: "
@@ -217,10 +218,10 @@ def _check_signature(
     )
 
 
-def _altered(seal: _Seal, base: str, policy: Policy) -> Verdict | None:
-    """Look for the URL that a canned signature was made for."""
+def _altered(signature: _ClaimedSignature, base: str, policy: Policy) -> Verdict | None:
+    """Return a verdict if the canned signature was made for another URL that can be guessed."""
     for original in url_encodings.other_encodings(base):
-        if any(map(seal.holds, _as_policies(original, policy.expires_at_s))):
+        if any(map(signature.verifies, _as_policies(original, policy.expires_at_s))):
             section = _first_difference(original, base)
             return Verdict(
                 "encoding",
@@ -230,7 +231,7 @@ def _altered(seal: _Seal, base: str, policy: Policy) -> Verdict | None:
                 policy,
             )
     for original in url_encodings.other_urls(base):
-        if seal.holds(policies.canned(original, expires_at_s=policy.expires_at_s)):
+        if signature.verifies(policies.canned(original, expires_at_s=policy.expires_at_s)):
             section = _first_difference(original, base)
             return Verdict(
                 "resource",
@@ -284,7 +285,7 @@ def _check_resource(policy: Policy, base: str) -> Verdict | None:
     section = policies.mismatch(policy.resource, base)
     if section is None:
         return None
-    facts: dict[str, str | int] = {"section": section, "resource": policy.resource, "sent": base}
+    details: dict[str, str | int] = {"section": section, "resource": policy.resource, "sent": base}
     scheme, separator, rest = policy.resource.partition("://")
     host, slash, tail = rest.partition("/")
     if any(
@@ -295,14 +296,14 @@ def _check_resource(policy: Policy, base: str) -> Verdict | None:
             "encoding",
             f"The {section} matches the policy's resource only in another encoding.",
             "Percent-encode the resource before it is signed, as viewers send their URLs.",
-            facts,
+            details,
             policy,
         )
     return Verdict(
         "resource",
         f"The {section} of the URL is not covered by the policy's resource {policy.resource}.",
         f"Sign a policy whose {section} covers this URL, or ask for one that it does cover.",
-        facts,
+        details,
         policy,
     )
 

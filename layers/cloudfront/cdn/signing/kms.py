@@ -27,13 +27,13 @@ _MAX_MESSAGE_BYTES = 4_096
 
 
 def signing(kms_key: str, kind: Kind) -> Callable[[bytes], bytes]:
-    """Make what signs by *kms_key* with the function's own permissions."""
+    """Return what signs by *kms_key* with the function's own permissions."""
     return lambda message: sign(clients.kms(), message, kms_key=kms_key, kind=kind)
 
 
 def sign(client: KMSClient, message: bytes, *, kms_key: str, kind: Kind) -> bytes:
     """
-    Have *message* hashed and signed.
+    Return the signature of *message*, which KMS hashes.
 
     Raises:
         UnavailableError: KMS refuses, or cannot be reached.

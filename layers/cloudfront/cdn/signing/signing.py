@@ -113,7 +113,7 @@ class SignedPolicy:
 
     def cookies(self) -> dict[str, str]:
         """
-        Name and write the cookies that open what this signature covers.
+        Return the names and values of the cookies that open what this signature covers.
 
         >>> policy = Policy("https://d1.cloudfront.net/a/*", 1767290400)
         >>> signer = Signer("K2JCJMDEHXQW5F", "ECDSA-P256", "SHA256", lambda message: b"signed")

@@ -146,7 +146,7 @@ def split(url: str) -> dict[Section, str]:
 
 def names(query: str) -> list[str]:
     """
-    Name the parameters of *query*, decoded, as often as they come.
+    Return the parameters of *query*, decoded, as often as they come.
 
     >>> names("size=2&%45xpires&size=3")
     ['size', 'Expires', 'size']

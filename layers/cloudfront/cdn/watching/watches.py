@@ -11,12 +11,9 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
-from cdn import telemetry
-from cdn.aws import announcements, retryable, rows, table
-from cdn.aws.announcements import Announcement
-from cdn.cloudfront import quota_reservations
+from cdn.aws import retryable, rows, table
 from cdn.telemetry import StepResult, WatchKind, WatchOutcome
-from cdn.watching import polling, schedule, waiters
+from cdn.watching import announcing, polling, schedule, waiters
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -107,7 +104,7 @@ def flush(bucket: str, since_at_ms: int) -> Watched:
 
 @dataclass(frozen=True, slots=True)
 class WatchContext:
-    """Where watches are kept, whom they poll, the timers that bring them back, and the time."""
+    """Where watches are stored, whom they poll, the timers that bring them back, and the time."""
 
     ledger: Table
     cloudfront: CloudFrontClient
@@ -127,10 +124,10 @@ def create(
     reservation_id: str = "",
 ) -> None:
     """
-    Have *watched* watched, unless it already is, and schedule its first poll.
+    Write a watch of *watched*, unless there is one, and schedule its first poll.
 
     Args:
-        details: What its announcement says besides.
+        details: What else its announcement has.
         reservation_id: What is released when it ends; see `quota_reservations`.
     """
     now_ms = context.now_ms()
@@ -157,7 +154,7 @@ def announce_end(
     outcome: WatchOutcome,
     details: Mapping[str, Any],
 ) -> None:
-    """Have it announced, once, that *watched* has ended: there is nothing left to poll."""
+    """Write a watch of *watched* that has ended already, and schedule its announcement."""
     now_ms = context.now_ms()
     row = _row(watched, details, now_ms=now_ms)
     row |= {"outcome": outcome, "ended_at_ms": now_ms, "due_at_ms": now_ms}
@@ -198,12 +195,12 @@ def steps(context: WatchContext, announcer: Announcer, watch_id: str) -> Iterato
         yield result
         if watch is None or "outcome" not in watch:
             return
-    yield _announce(context, announcer, watch_id, watch)
+    yield announcing.announce(context.ledger, announcer, watch_id, watch, now_ms=context.now_ms())
 
 
 @dataclass(frozen=True, slots=True)
 class _Poll:
-    """How the watch has ended, if it has; what CloudFront said; how many errors in a row."""
+    """How the watch has ended, if it has; the status; how many errors in a row."""
 
     outcome: WatchOutcome | None
     status: str
@@ -291,29 +288,8 @@ def _write(context: WatchContext, watch_id: str, watch: WatchRow, polled: _Poll)
     )
 
 
-def _announce(
-    context: WatchContext, announcer: Announcer, watch_id: str, watch: WatchRow
-) -> StepResult:
-    announcement = _announcement(watch_id, watch)
-    ids = {"watch_id": watch_id, "detail_type": announcement.detail_type}
-    if "announced_at_ms" in watch:
-        return StepResult("end announced", "it was before", ids)
-    # One that timed out may be in progress still: its reservation expires by itself.
-    if watch.get("reservation_id") and watch["outcome"] != "timed_out":
-        quota_reservations.release(context.ledger, watch["reservation_id"])
-    announcements.publish(announcer, announcement)
-    now_ms = context.now_ms()
-    context.ledger.update(
-        rows.watch(watch_id),
-        put={"expires_at_s": now_ms // 1000 + rows.WATCH_TTL_S},
-        keep={"announced_at_ms": now_ms},
-        remove=("timer", "due_at_ms"),
-    )
-    return StepResult("end announced", watch["outcome"], ids)
-
-
 def _learn(context: WatchContext, watch: WatchRow, *, ended_at_ms: int) -> None:
-    """Let later watches know how long this took: until some moment between the last two polls."""
+    """Record how long this took, for later watches: until a moment between the last two polls."""
     kind = cast("WatchKind", watch["kind"])
     middle_ms = (watch["polled_at_ms"] + ended_at_ms) // 2
     duration_s = max(1, round((middle_ms - watch["started_at_ms"]) / 1000))
@@ -328,31 +304,11 @@ def _learn(context: WatchContext, watch: WatchRow, *, ended_at_ms: int) -> None:
 
 
 def _rules(context: WatchContext, kind: WatchKind) -> schedule.PollingRules:
-    known = _POLLING[kind]
+    kind_polling = _POLLING[kind]
     return schedule.PollingRules(
         pause_s=_waiter(context.cloudfront, kind).delay,
-        max_pause_s=known.max_pause_s,
-        latency_cost_s=known.latency_cost_s,
-    )
-
-
-def _announcement(watch_id: str, watch: WatchRow) -> Announcement:
-    outcome = cast("WatchOutcome", watch["outcome"])
-    detail_type = telemetry.detail_type(cast("WatchKind", watch["kind"]), outcome)
-    duration_s = (watch["ended_at_ms"] - watch["started_at_ms"]) / 1000
-    return Announcement(
-        id=f"{watch_id}/{outcome}",
-        detail_type=detail_type,
-        message=f"{detail_type}: {watch['name']}, {duration_s:.0f} s after it began.",
-        at_ms=watch["ended_at_ms"],
-        details={
-            "watch_id": watch_id,
-            "outcome": outcome,
-            "started_at": telemetry.moment(watch["started_at_ms"]),
-            "poll_count": watch["poll_count"],
-            "last_status": watch.get("last_status", ""),
-            **watch["details"],
-        },
+        max_pause_s=kind_polling.max_pause_s,
+        latency_cost_s=kind_polling.latency_cost_s,
     )
 
 

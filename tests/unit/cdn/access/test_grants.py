@@ -192,7 +192,7 @@ class TestTruth:
 
     def test_malformed(self):
         """
-        A URL at fault is told apart from one that is not granted, whoever asks.
+        A URL at fault is refused with another reason than one that is not granted, whoever asks.
         """
         assert decide({}, "/users/42/../43/a") == Deny(
             "dot_segment", "no part of the path may be . or .., in whatever spelling", True

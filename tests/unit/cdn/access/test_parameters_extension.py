@@ -14,7 +14,7 @@ SECRET = {"SecretString": "s", "VersionStages": ["AWSCURRENT"], "VersionId": "v"
 
 @pytest.fixture
 def serve():
-    """Let something on a port of its own answer like this; tell what it was asked."""
+    """Let something on a port of its own answer like this; return the requests."""
     servers = []
 
     def start(status, body):

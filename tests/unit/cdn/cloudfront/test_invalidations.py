@@ -1,4 +1,4 @@
-"""CreateInvalidation is repeated without being paid for twice, and its refusals are told apart."""
+"""CreateInvalidation is repeated without being paid twice, and each refusal has its own error."""
 
 from datetime import UTC, datetime
 

@@ -42,11 +42,11 @@ class TestGroups:
         """
         group_id = private_folder[1]
         group = seen(account, group_id)
-        account.heard()
+        account.new_calls()
 
         key_groups.replace(account.client, group, key_ids=group.key_ids)
 
-        assert account.heard() == []
+        assert account.new_calls() == []
 
     def test_gone(self, account, private_folder):
         """

@@ -104,7 +104,7 @@ class TestAdmit:
     @given(st.lists(st.tuples(st.integers(0, 300), st.integers(0, 9)), max_size=20))
     def test_nobody_starves(self, loads):
         """
-        Whoever waits for as long as it is told, while others end, gets through.
+        Whoever waits until the time that it was given, while others end, gets through.
         """
         state, now_ms = State({}), 0
         for number, (items, wildcards) in enumerate(loads):

@@ -72,7 +72,7 @@ def diagnose(keys):
 
 @pytest.fixture
 def signed(signers):
-    """Sign a URL as it comes, by RSA and SHA1 unless told otherwise."""
+    """Sign a URL as it comes, by RSA and SHA1 by default."""
 
     def sign(url=URL, *, kind="RSA-2048", algorithm="SHA1", **needs):
         return signing.sign_url(
@@ -88,10 +88,10 @@ def signed(signers):
 def raw(signers):
     """Sign whatever policy, and put it behind whatever URL, as nobody should."""
 
-    def sign(url, policy, *, expires_at_s=None, algorithm="SHA1", said=None):
+    def sign(url, policy, *, expires_at_s=None, algorithm="SHA1", declared=None):
         signature = signers["RSA-2048", algorithm].sign(policy)
         what = f"Expires={expires_at_s}" if expires_at_s else f"Policy={by_hand(policy)}"
-        tail = "&Hash-Algorithm=SHA256" if (said or algorithm) == "SHA256" else ""
+        tail = "&Hash-Algorithm=SHA256" if (declared or algorithm) == "SHA256" else ""
         return (
             f"{url}{'&' if '?' in url else '?'}{what}"
             f"&Signature={by_hand(signature)}&Key-Pair-Id=K-RSA-2048{tail}"
@@ -134,7 +134,7 @@ def sign_independently(_, private_keys, kind, algorithm, message):
 
 
 def sign_by(signer, url, *, policy, delivery):
-    """Name the values that a signed URL or a set of cookies carries."""
+    """Return the parameters of a signed URL or of a set of cookies."""
     wide = Policy(f"{HOST}/a/*", SOON, 1767289940, "192.0.2.0/24")
     if delivery == "url" and policy == "canned":
         signed_url = signing.sign_url(
@@ -327,7 +327,7 @@ class TestDiagnose:
 
         verdict = diagnose("&".join(kept))
 
-        assert ("missing_parameter", {"parameter": name}) == (verdict.cause, verdict.facts)
+        assert ("missing_parameter", {"parameter": name}) == (verdict.cause, verdict.details)
 
     @pytest.mark.parametrize(
         ("before", "after", "what"),
@@ -351,7 +351,7 @@ class TestDiagnose:
         """
         verdict = diagnose(signed().replace(before, after, 1))
 
-        assert ("malformed", {"what": what}) == (verdict.cause, verdict.facts)
+        assert ("malformed", {"what": what}) == (verdict.cause, verdict.details)
 
     def test_order(self, diagnose, signed):
         """
@@ -376,7 +376,7 @@ class TestDiagnose:
         """
         verdict = diagnose(signed().replace("K-RSA-2048", key_id))
 
-        assert (cause, {"key_id": key_id}) == (verdict.cause, verdict.facts)
+        assert (cause, {"key_id": key_id}) == (verdict.cause, verdict.details)
 
     def test_unreadable_key(self, signed):
         """
@@ -386,20 +386,20 @@ class TestDiagnose:
 
         verdict = url_verification.diagnose(signed(), keys=keys, now_s=NOW)
 
-        assert {"what": "public key K-RSA-2048"} == verdict.facts
+        assert {"what": "public key K-RSA-2048"} == verdict.details
 
-    @pytest.mark.parametrize(("signed_by", "said"), [("SHA1", "SHA256"), ("SHA256", "SHA1")])
-    def test_hash_algorithm(self, diagnose, raw, signed_by, said):
+    @pytest.mark.parametrize(("signed_by", "declared"), [("SHA1", "SHA256"), ("SHA256", "SHA1")])
+    def test_hash_algorithm(self, diagnose, raw, signed_by, declared):
         """
         A signature that holds by the other hash algorithm is found out.
         """
-        url = raw(URL, CANNED.encode(), expires_at_s=SOON, algorithm=signed_by, said=said)
+        url = raw(URL, CANNED.encode(), expires_at_s=SOON, algorithm=signed_by, declared=declared)
 
         verdict = diagnose(url)
 
-        assert ("hash_algorithm", {"signed_by": signed_by, "said": said}) == (
+        assert ("hash_algorithm", {"signed_by": signed_by, "declared": declared}) == (
             verdict.cause,
-            verdict.facts,
+            verdict.details,
         )
 
     @pytest.mark.parametrize("needs", [{}, {"resource": f"{HOST}/*"}])
@@ -407,8 +407,8 @@ class TestDiagnose:
         """
         A signature of another policy does not hold.
         """
-        one, other = signed(**needs), signed(**needs, expires_at_s=SOON + 1)
-        mixed = one.partition("Signature=")[0] + "".join(other.partition("Signature=")[1:])
+        url, later_url = signed(**needs), signed(**needs, expires_at_s=SOON + 1)
+        mixed = url.partition("Signature=")[0] + "".join(later_url.partition("Signature=")[1:])
 
         assert "signature" == diagnose(mixed).cause
 
@@ -445,7 +445,7 @@ class TestDiagnose:
 
         assert ("encoding", {"section": section, "resource": signed_as, "sent": sent}) == (
             verdict.cause,
-            verdict.facts,
+            verdict.details,
         )
 
     def test_botocore_encoding(self, diagnose, raw):
@@ -457,7 +457,7 @@ class TestDiagnose:
 
         verdict = diagnose(raw(f"{HOST}/%C3%BC", message.encode(), expires_at_s=SOON))
 
-        assert ("encoding", f"{HOST}/ü") == (verdict.cause, verdict.facts["resource"])
+        assert ("encoding", f"{HOST}/ü") == (verdict.cause, verdict.details["resource"])
 
     def test_resource_encoding(self, diagnose, raw):
         """
@@ -467,7 +467,7 @@ class TestDiagnose:
 
         verdict = diagnose(raw(f"{HOST}/%C3%BC%20b/1.jpg", message))
 
-        assert ("encoding", "path") == (verdict.cause, verdict.facts["section"])
+        assert ("encoding", "path") == (verdict.cause, verdict.details["section"])
 
     @pytest.mark.parametrize(
         ("now_s", "ago_s", "span"),
@@ -481,18 +481,21 @@ class TestDiagnose:
     )
     def test_expired(self, diagnose, signed, now_s, ago_s, span):
         """
-        From the second of its expiry on nothing opens; when that was is said.
+        From the second of its expiry on nothing opens; the verdict says when that was.
         """
         verdict = diagnose(signed(), now_s=now_s)
 
-        assert ("expired", {"expired_at_s": SOON, "ago_s": ago_s}) == (verdict.cause, verdict.facts)
+        assert ("expired", {"expired_at_s": SOON, "ago_s": ago_s}) == (
+            verdict.cause,
+            verdict.details,
+        )
         assert "2026-01-01 18:00:00 UTC" in verdict.finding
         assert span in verdict.finding
         assert diagnose(signed(), now_s=SOON - 0.5).opens
 
     def test_not_yet_valid(self, diagnose, signed):
         """
-        Up to and at the second of its start nothing opens; how long that is, is said.
+        Up to and at the second of its start nothing opens; the verdict says how long.
         """
         url = signed(starts_at_s=NOW + 60)
 
@@ -500,13 +503,13 @@ class TestDiagnose:
 
         assert ("not_yet_valid", {"starts_at_s": NOW + 60, "in_s": 1}) == (
             verdict.cause,
-            verdict.facts,
+            verdict.details,
         )
         assert diagnose(url, now_s=NOW + 60.5).opens
 
     def test_far_future(self, diagnose, signed):
         """
-        A start beyond all calendars can be said as well.
+        A start beyond all calendars is shown in seconds.
         """
         last = policies.LAST_SECOND
         url = signed(starts_at_s=last - 1, expires_at_s=last, max_lifetime_s=last)
@@ -528,8 +531,8 @@ class TestDiagnose:
         """
         verdict = diagnose(raw(URL, policies.custom(Policy(resource, SOON))))
 
-        facts = {"section": section, "resource": resource, "sent": URL}
-        assert ("resource", facts) == (verdict.cause, verdict.facts)
+        details = {"section": section, "resource": resource, "sent": URL}
+        assert ("resource", details) == (verdict.cause, verdict.details)
 
     @pytest.mark.parametrize(
         ("signed_for", "section"),
@@ -547,8 +550,8 @@ class TestDiagnose:
 
         verdict = diagnose(raw(f"{HOST}/a?b=1&c=2", message, expires_at_s=SOON))
 
-        assert ("resource", section) == (verdict.cause, verdict.facts["section"])
-        assert signed_for == verdict.facts["resource"]
+        assert ("resource", section) == (verdict.cause, verdict.details["section"])
+        assert signed_for == verdict.details["resource"]
 
     @pytest.mark.parametrize(
         ("viewer_ip", "fix"),
@@ -560,16 +563,16 @@ class TestDiagnose:
     )
     def test_ip(self, diagnose, signed, viewer_ip, fix):
         """
-        A viewer at another address, or at an IPv6 address, is told apart.
+        A viewer at another address, or at an IPv6 address, is refused with a fix that fits.
         """
         verdict = diagnose(signed(source_ip="192.0.2.0/24"), viewer_ip=viewer_ip)
 
-        assert ("ip", "192.0.2.0/24") == (verdict.cause, verdict.facts["source_ip"])
+        assert ("ip", "192.0.2.0/24") == (verdict.cause, verdict.details["source_ip"])
         assert fix in verdict.fix
 
     def test_ip_unknown(self, diagnose, signed):
         """
-        Where the viewer's address is not known, it is said for whom it opens.
+        Where the viewer's address is not known, the verdict says for whom it opens.
         """
         verdict = diagnose(signed(source_ip=VIEWER), viewer_ip=None)
 
@@ -581,7 +584,7 @@ class TestDiagnose:
         """
         verdict = diagnose(signed(source_ip=VIEWER), viewer_ip="192.0.2.7:443")
 
-        assert {"what": "viewer's address"} == verdict.facts
+        assert {"what": "viewer's address"} == verdict.details
 
     def test_url_wins(self, diagnose, signed):
         """

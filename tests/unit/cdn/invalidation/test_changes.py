@@ -1,4 +1,4 @@
-"""Changes are told apart by what S3 says of them, and fit their rows."""
+"""Changes are distinguished by what S3 says of them, and fit their rows."""
 
 import os
 

@@ -36,7 +36,7 @@ class TestRead:
         account.distribute("off", Enabled=False)
 
         assert read() == [one]
-        assert account.heard() == [*LISTS, "GetDistributionConfig"]
+        assert account.new_calls() == [*LISTS, "GetDistributionConfig"]
 
     def test_unchanged(self, read, account, time_source):
         """
@@ -44,11 +44,11 @@ class TestRead:
         """
         one = account.distribute("one")
         read()
-        account.heard()
+        account.new_calls()
         time_source.s += 60
 
         assert read() == [one]
-        assert account.heard() == LISTS
+        assert account.new_calls() == LISTS
 
     def test_shared(self, read, account, time_source):
         """
@@ -56,11 +56,11 @@ class TestRead:
         """
         one = account.distribute("one")
         read()
-        account.heard()
+        account.new_calls()
         time_source.s += 60
 
         assert read(since_s=61) == [one]
-        assert account.heard() == []
+        assert account.new_calls() == []
 
     def test_updated(self, ledger, account, time_source):
         """

@@ -31,12 +31,12 @@ class TestPollInvalidation:
         Many watches at once cost one call.
         """
         ids = [account.invalidate(distribution_id, str(number)) for number in range(20)]
-        account.heard()
+        account.new_calls()
 
         statuses = {status(context, distribution_id, one) for one in ids}
 
         assert statuses == {"InProgress"}
-        assert account.heard() == ["ListInvalidations"]
+        assert account.new_calls() == ["ListInvalidations"]
 
     def test_completed(self, context, account, time_source, distribution_id):
         """
@@ -45,11 +45,11 @@ class TestPollInvalidation:
         ids = [account.invalidate(distribution_id, str(number)) for number in range(2)]
         time_source.s += 30
         status(context, distribution_id, ids[0])
-        account.heard()
+        account.new_calls()
         time_source.s += 3_600
 
         assert status(context, distribution_id, ids[1]) == "Completed"
-        assert account.heard() == []
+        assert account.new_calls() == []
 
     def test_in_progress(self, context, account, time_source, distribution_id):
         """
@@ -58,10 +58,10 @@ class TestPollInvalidation:
         one = account.invalidate(distribution_id, "one")
         status(context, distribution_id, one)
         time_source.s += 21
-        account.heard()
+        account.new_calls()
 
         assert status(context, distribution_id, one) == "Completed"
-        assert account.heard() == ["ListInvalidations"]
+        assert account.new_calls() == ["ListInvalidations"]
 
     def test_claimed(self, context, account, time_source, distribution_id):
         """
@@ -69,10 +69,10 @@ class TestPollInvalidation:
         """
         one = account.invalidate(distribution_id, "one")
         polling._claim(context, rows.status_page(distribution_id))
-        account.heard()
+        account.new_calls()
 
         assert status(context, distribution_id, one) is None
-        assert account.heard() == []
+        assert account.new_calls() == []
         time_source.s += 2.001
         assert status(context, distribution_id, one) == "InProgress"
 
@@ -83,10 +83,10 @@ class TestPollInvalidation:
         first = account.invalidate(distribution_id, "first")
         for number in range(100):
             account.invalidate(distribution_id, str(number))
-        account.heard()
+        account.new_calls()
 
         assert status(context, distribution_id, first) == "InProgress"
-        assert account.heard() == ["ListInvalidations", "GetInvalidation"]
+        assert account.new_calls() == ["ListInvalidations", "GetInvalidation"]
 
     def test_refused(self, context):
         """

@@ -3,10 +3,8 @@
 from typing import Any
 
 import pytest
-from botocore.stub import Stubber
 
 from cdn.aws import rows
-from cdn.aws.announcements import Announcer
 from cdn.cloudfront import targets
 from cdn.watching import watches
 from cdn.watching.watches import WatchContext
@@ -16,15 +14,6 @@ from cdn.watching.watches import WatchContext
 def context(ledger, account, time_source, recorded_timers):
     timers: Any = recorded_timers()
     return WatchContext(ledger, account.client, timers, time_source)
-
-
-@pytest.fixture
-def announcer(client_of):
-    announcer = Announcer(client_of("events"), "default", client_of("sns"), "arn:topic")
-    with Stubber(announcer.events) as bus, Stubber(announcer.sns) as topic:
-        bus.add_response("put_events", {"FailedEntryCount": 0})
-        topic.add_response("publish", {"MessageId": "m"})
-        yield announcer
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from local.edge.access import (
     MISSING_KEY,
     UNKNOWN_KEY,
 )
-from local.edge.policies import Asked
+from local.edge.policies import ViewerRequest
 
 URL = "https://d111.cloudfront.net/private/a.jpg"
 NOW = 1_000
@@ -98,8 +98,10 @@ def deny(keys):
         scheme, _, rest = target.partition("://")
         host, _, path = rest.partition("/")
         whole = "&".join(part for part in (own, query) if part)
-        asked = Asked(scheme, host, f"/{path}", access.without_parameters(whole), address)
-        return access.denial(asked, whole, dict(headers), keys=keys, now=now)
+        viewer_request = ViewerRequest(
+            scheme, host, f"/{path}", access.without_parameters(whole), address
+        )
+        return access.denial(viewer_request, whole, dict(headers), keys=keys, now=now)
 
     return deny
 

@@ -6,14 +6,14 @@ from ipaddress import IPv4Network
 import pytest
 
 from local.edge import policies
-from local.edge.policies import Asked, MalformedPolicyError, Policy
+from local.edge.policies import MalformedPolicyError, Policy, ViewerRequest
 
 
-def asked(url="https://www.example.com/a/b.jpg", address="192.0.2.10"):
+def viewer_request(url="https://www.example.com/a/b.jpg", address="192.0.2.10"):
     scheme, _, rest = url.partition("://")
     host, slash, target = rest.partition("/")
     path, _, query = (slash + target).partition("?")
-    return Asked(scheme, host, path, query, address)
+    return ViewerRequest(scheme, host, path, query, address)
 
 
 def text(condition=None, **statement):
@@ -109,7 +109,7 @@ class TestAllows:
         """
         Nothing is allowed on or before the start, and nothing from the expiry on.
         """
-        assert Policy(None, 2_000, 1_000).allows(asked(), now=now) is allowed
+        assert Policy(None, 2_000, 1_000).allows(viewer_request(), now=now) is allowed
 
     @pytest.mark.parametrize(
         ("network", "address", "allowed"),
@@ -130,15 +130,15 @@ class TestAllows:
         """
         policy = policies.read(text(until(9) | {"IpAddress": {"AWS:SourceIp": network}}))
 
-        assert policy.allows(asked(address=address), now=1) is allowed
+        assert policy.allows(viewer_request(address=address), now=1) is allowed
 
     def test_resource(self):
         """
         Without a resource every URL is allowed, with one only what matches.
         """
-        assert Policy(None, 9).allows(asked(), now=1)
-        assert Policy("https://www.example.com/a/*", 9).allows(asked(), now=1)
-        assert not Policy("https://www.example.com/b/*", 9).allows(asked(), now=1)
+        assert Policy(None, 9).allows(viewer_request(), now=1)
+        assert Policy("https://www.example.com/a/*", 9).allows(viewer_request(), now=1)
+        assert not Policy("https://www.example.com/b/*", 9).allows(viewer_request(), now=1)
 
 
 class TestMatches:
@@ -213,7 +213,7 @@ class TestMatches:
         """
         A resource matches section by section, as the guide has it.
         """
-        assert policies.matches(resource, asked(url)) is matches
+        assert policies.matches(resource, viewer_request(url)) is matches
 
 
 class TestUrl:
@@ -222,4 +222,4 @@ class TestUrl:
         """
         A URL is put together as it was asked for.
         """
-        assert asked(url).url == url
+        assert viewer_request(url).url == url

@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from local.edge import behaviors, policies, wildcards
-from local.edge.policies import Asked
+from local.edge.policies import ViewerRequest
 from local.edge.wildcards import collapse, matches, matching_prefixes
 
 PATTERNS = st.text("ab/*?", max_size=10)
@@ -123,9 +123,11 @@ class TestGrowth:
         """
         counts = []
         for length in self.LENGTHS:
-            asked = Asked("https", "www.example.com", "/" + "a" * length, "a" * length, "192.0.2.1")
+            viewer_request = ViewerRequest(
+                "https", "www.example.com", "/" + "a" * length, "a" * length, "192.0.2.1"
+            )
             resource = f"https://www.example.com/{'*?' * (length // 2)}b"
-            counts.append(steps(policies.matches, resource, asked))
+            counts.append(steps(policies.matches, resource, viewer_request))
 
         self.assert_linear(counts)
 
