@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
-from cdn.aws import retryable, rows
+from cdn.aws import rows
 from cdn.cloudfront.quotas import Limits
 from cdn.invalidation import batches, flushes
 from cdn.invalidation.flushes import FlushDelays

@@ -198,7 +198,6 @@ class TestErrors:
         """
         Whatever flies out of a flush is counted like an error of AWS's, and releases the lock.
         """
-
         change(cloud, "a.css")
         broken = ledger.client
 
