@@ -507,7 +507,7 @@ class TestQueues:
 
         assert len(alarms) == 1
         assert "First step:" in alarms[0]["AlarmDescription"]["Fn::Sub"]
-        assert alarms[0]["AlarmActions"] == [{"Ref": "Announcements"}]
+        assert alarms[0]["AlarmActions"] == [{"Ref": "AttentionTopic"}]
         assert alarms[0]["MetricName"] == "ApproximateNumberOfMessagesVisible"
         assert alarms[0]["Threshold"] == 1
 
@@ -576,7 +576,7 @@ class TestWarnings:
         assert alarm["Dimensions"] == [{"Name": "FunctionName", "Value": {"Ref": "Sweep"}}]
         assert alarm["MetricName"] == "Errors"
         assert "First step:" in alarm["AlarmDescription"]["Fn::Sub"]
-        assert alarm["AlarmActions"] == [{"Ref": "Announcements"}]
+        assert alarm["AlarmActions"] == [{"Ref": "AttentionTopic"}]
 
     def test_counted(self):
         """
@@ -593,7 +593,7 @@ class TestWarnings:
         for outcome in ("step failed", "batch retried later", "batch failed", "retries exhausted"):
             assert StepResult(outcome).meaning == ("warning", metrics.STEPS_FAILED)
         assert "First step:" in alarm["AlarmDescription"]["Fn::Sub"]
-        assert alarm["AlarmActions"] == [{"Ref": "Announcements"}]
+        assert alarm["AlarmActions"] == [{"Ref": "AttentionTopic"}]
 
     def test_signing(self):
         """
@@ -618,7 +618,7 @@ class TestWarnings:
         alarm = RESOURCES[name]["Properties"]
 
         assert "First step:" in alarm["AlarmDescription"]["Fn::Sub"].replace("\n", " ")
-        assert alarm["AlarmActions"] == alarm["OKActions"] == [{"Ref": "Announcements"}]
+        assert alarm["AlarmActions"] == alarm["OKActions"] == [{"Ref": "AttentionTopic"}]
 
     @pytest.mark.parametrize("name", of_type("AWS::CloudWatch::Alarm"))
     def test_text(self, name):
@@ -643,6 +643,40 @@ class TestWarnings:
             for command in commands
         )
         assert len(commands) == text.count("autopilot ")
+
+
+class TestTopics:
+    @pytest.mark.parametrize(
+        ("name", "topic", "condition"),
+        [
+            ("PersonWhoActs", "AttentionTopic", "SomebodyIsNotified"),
+            ("PersonWhoFollows", "RoutineTopic", "RoutineIsNotified"),
+        ],
+    )
+    def test_mail(self, name, topic, condition):
+        """
+        Mail is sent of what must be acted on, and only by a setting of routine.
+        """
+        subscription = RESOURCES[name]
+
+        assert subscription["Condition"] == condition
+        assert subscription["Properties"] == {
+            "TopicArn": {"Ref": topic},
+            "Protocol": "email",
+            "Endpoint": {"Ref": "NotifyEmail"},
+        }
+        assert TEMPLATE["Parameters"]["NotifyRoutine"]["Default"] == "no"
+
+    @pytest.mark.parametrize("name", of_type("AWS::SNS::Topic"))
+    def test_guarded(self, name):
+        """
+        A topic is encrypted, takes nothing without TLS, and says where it is.
+        """
+        denied = [s for s in statements("AWS::SNS::TopicPolicy") if s["Effect"] == "Deny"]
+
+        assert RESOURCES[name]["Properties"]["KmsMasterKeyId"] == {"Ref": "AnnouncementsKey"}
+        assert {"Ref": name} in [statement["Resource"] for statement in denied]
+        assert TEMPLATE["Outputs"][name]["Value"] == {"Ref": name}
 
 
 class TestSigning:
