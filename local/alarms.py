@@ -180,15 +180,20 @@ class Alarms:
     def evaluate(self, *, now_s: float) -> Mapping[str, State]:
         """Evaluate every minute that has ended since the last time; return states by logical id."""
         end_s = int(now_s // MINUTE_S) * MINUTE_S
-        for at_s in range(self.evaluated_at_s + MINUTE_S, end_s + 1, MINUTE_S):
-            for alarm in self.alarms:
+        changes: list[Change] = []
+        for alarm in self.alarms:
+            minutes = range(self.evaluated_at_s + MINUTE_S, end_s + 1, MINUTE_S)
+            # Without any datum the first of these minutes is as all others.
+            for at_s in minutes if self.metrics.knows(alarm.metric) else minutes[:1]:
                 old = self._states.get(alarm.logical_id, "INSUFFICIENT_DATA")
                 new = alarm.state(self.metrics, at_s=at_s)
                 self._states[alarm.logical_id] = new
                 if new != old:
-                    for topic in alarm.actions[new]:
-                        self.tell(Change(alarm=alarm, old=old, new=new, at_s=at_s), topic)
+                    changes.append(Change(alarm=alarm, old=old, new=new, at_s=at_s))
         self.evaluated_at_s = max(self.evaluated_at_s, end_s)
+        for change in sorted(changes, key=lambda change: change.at_s):
+            for topic in change.alarm.actions[change.new]:
+                self.tell(change, topic)
         return {
             alarm.logical_id: self._states.get(alarm.logical_id, "INSUFFICIENT_DATA")
             for alarm in self.alarms

@@ -99,7 +99,7 @@ class CloudWatch:
         for name in self.queues.names():
             count, oldest_at = self.queues.level(name)
             # A queue that nobody has used yet has no data.
-            if count or name in self._levels:
+            if oldest_at is not None or count or name in self._levels:
                 self._levels[name] = count, oldest_at
                 self._measure(name, count, oldest_at, at_s=now_s)
         self._sampled_at_s = now_s

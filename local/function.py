@@ -49,6 +49,8 @@ class Function:
     queues: tuple[QueueTrigger, ...] = ()
     schedules: tuple[ScheduleTrigger, ...] = ()
     log_group: str = ""
+    # The ARN of the queue that gets the events of asynchronous invocations that failed for good.
+    dead_letters: str = ""
     # Whether a layer of its own brings the Parameters and Secrets extension.
     secrets_extension: bool = False
 

@@ -42,6 +42,11 @@ class Metrics:
         with self._lock:
             self._minutes[metric][int(at_s // MINUTE_S)].append(value)
 
+    def knows(self, metric: Metric) -> bool:
+        """Return whether there has been a datum of *metric*."""
+        with self._lock:
+            return metric in self._minutes
+
     def statistic(
         self, metric: Metric, statistic: Statistic, *, start_s: int, end_s: int
     ) -> float | None:

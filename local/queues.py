@@ -185,6 +185,11 @@ class Queues:
             moments = [max(m.visible_at, m.delayed_until) for m in self._queue(url)._messages]
         return min(moments) / 1000 if moments else None
 
+    def send(self, arn: str, *, body: str) -> None:
+        """Send a message, as Lambda sends an event to a function's dead-letter queue."""
+        with self._lock:
+            self._backend.send_message(arn.rsplit(":", 1)[-1], body)
+
     def names(self) -> list[str]:
         """Return the names of all queues."""
         with self._lock:

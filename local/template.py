@@ -167,7 +167,8 @@ def _check_parameter(name: str, value: str, about: Mapping[str, Any]) -> None:
             and ("MaxValue" not in about or float(item) <= float(about["MaxValue"]))
         )
         if not fits:
-            raise TemplateError(f"parameter {name} must not be {item!r}")
+            wanted = about.get("ConstraintDescription", "")
+            raise TemplateError(f"parameter {name} must not be {item!r}: {wanted}")
 
 
 def _is_list(about: Mapping[str, Any]) -> bool:
@@ -260,6 +261,7 @@ def _function(stack: Stack, logical_id: str, *, folder: Path) -> Function:
             name: _as_text(value)
             for name, value in about.get("Environment", {}).get("Variables", {}).items()
         },
+        dead_letters=about.get("DeadLetterConfig", {}).get("TargetArn", ""),
         log_group=about.get("LoggingConfig", {}).get("LogGroup", ""),
         # A layer that is not this template's has no folder here. The suite needs just one.
         layers=tuple(layers[layer] for layer in about.get("Layers", []) if layer in layers),

@@ -16,6 +16,14 @@ STEPS_FAILED = "StepsFailed"
 STEPS_THROTTLED = "StepsThrottled"
 PATHS_INVALIDATED = "PathsInvalidated"
 
+OVERDUE_ROW_AGE = "OverdueRowAge"
+"""How many seconds the most overdue row is late; 0 where none is."""
+UNSENT_CHANGES_AGE = "UnsentChangesAge"
+"""For how many seconds the oldest pending change, or unsent batch, of any bucket has waited."""
+ITEMS_LAST_HOUR = "ItemsLastHour"
+COST_TODAY_CENTS = "CostTodayCents"
+ITEMS_HELD = "ItemsHeld"
+
 ACCESS_GRANTED = "Granted"
 ACCESS_REFUSED = "Refused"
 
@@ -31,6 +39,11 @@ NAMES = frozenset(
         STEPS_FAILED,
         STEPS_THROTTLED,
         PATHS_INVALIDATED,
+        OVERDUE_ROW_AGE,
+        UNSENT_CHANGES_AGE,
+        ITEMS_LAST_HOUR,
+        COST_TODAY_CENTS,
+        ITEMS_HELD,
         ACCESS_GRANTED,
         ACCESS_REFUSED,
         ROTATION_STEPS_FAILED,

@@ -8,7 +8,7 @@ from cdn.aws import rows
 from cdn.telemetry import StepResult
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from cdn.aws.rows import Timer
     from cdn.aws.table import Table
@@ -28,3 +28,9 @@ def steps(
             row_id = rows.row_id(pk)
             queue.schedule(row_id)
             yield StepResult("timer rescheduled", ids={"timer": timer, "row_id": row_id})
+
+
+def overdue_row_age_s(ledger: Table, timers: Iterable[Timer], *, now_ms: int) -> int:
+    """Return for how many seconds the most overdue row of *timers* has been due; 0 for none."""
+    first = [ledger.first_due_at_ms(timer, before_ms=now_ms) for timer in timers]
+    return (now_ms - min((due for due in first if due is not None), default=now_ms)) // 1000

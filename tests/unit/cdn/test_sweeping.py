@@ -19,6 +19,28 @@ def overdue_at(ledger, key, timer, due_at_ms):
     ledger.replace(key, {"timer": timer, "due_at_ms": due_at_ms})
 
 
+class TestOverdueRowAge:
+    def test_oldest(self, ledger):
+        """
+        What counts is the row that was due first, whatever timer should have brought it back.
+        """
+        overdue_at(ledger, rows.flush("new"), "flush", 998_000)
+        overdue_at(ledger, rows.flush("old"), "flush", 700_000)
+        overdue_at(ledger, rows.watch("invalidation/E1/I1"), "watch", 600_500)
+
+        age_s = sweeping.overdue_row_age_s(ledger, ["flush", "watch"], now_ms=int(NOW_S * 1000))
+
+        assert age_s == 399
+
+    def test_none(self, ledger):
+        """
+        A row that is not due yet is not overdue.
+        """
+        overdue_at(ledger, rows.flush("site"), "flush", 1_000_001)
+
+        assert sweeping.overdue_row_age_s(ledger, ["flush", "watch"], now_ms=1_000_000) == 0
+
+
 class TestSteps:
     def test_overdue(self, ledger, timers):
         """

@@ -151,6 +151,12 @@ class Table:
         for item in self._items(condition, index=_INDEX):
             yield str(_deserialized(item)["pk"])
 
+    def first_due_at_ms(self, timer: Timer, *, before_ms: int) -> int | None:
+        """Return when the most overdue of those rows was due; None where there is none."""
+        condition = KeyCondition("timer").eq(timer) & KeyCondition("due_at_ms").lt(before_ms)
+        first = next(self._items(condition, index=_INDEX), None)
+        return None if first is None else int(_deserialized(first)["due_at_ms"])
+
     def delete(self, keys: Iterable[Key[Any]]) -> None:
         """
         Delete rows; one that does not exist is passed over.
