@@ -760,6 +760,23 @@ class TestWarnings:
         assert len(commands) == text.count("autopilot ")
 
 
+class TestCosts:
+    def test_counted(self):
+        """
+        README says how many alarms and metrics there are to pay for.
+        """
+        readme = (ROOT / "README.md").read_text(encoding="utf-8")
+        said = [(int(a), int(m)) for a, m in re.findall(r"(\d+) alarms and (\d+) metrics", readme)]
+        filtered = {
+            about["Properties"]["MetricTransformations"][0]["MetricName"]
+            for about in of_type("AWS::Logs::MetricFilter").values()
+        }
+        of_signing = [name for name, about in ALARMS.items() if "Condition" in about]
+
+        assert [alarms for alarms, _ in said] == [len(ALARMS) - len(of_signing), len(of_signing)]
+        assert sum(count for _, count in said) == len(metrics.NAMES | filtered)
+
+
 class TestTopics:
     @pytest.mark.parametrize(
         ("name", "topic", "condition"),
