@@ -15,14 +15,19 @@ if TYPE_CHECKING:
 STEPS_FAILED = "StepsFailed"
 STEPS_THROTTLED = "StepsThrottled"
 PATHS_INVALIDATED = "PathsInvalidated"
+CHANGES_SKIPPED = "ChangesSkipped"
+
+UNSENT_CHANGES_AGE = "UnsentChangesAge"
+"""For how many seconds the oldest change has waited whose invalidation is not sent."""
+
+BUCKETS_HELD = "BucketsHeld"
+"""In how many buckets changes are held."""
+
+COST_TODAY = "CostTodayCents"
+"""What today's items cost beyond the month's free ones."""
 
 OVERDUE_ROW_AGE = "OverdueRowAge"
-"""How many seconds the most overdue row is late; 0 where none is."""
-UNSENT_CHANGES_AGE = "UnsentChangesAge"
-"""For how many seconds the oldest pending change, or unsent batch, of any bucket has waited."""
-ITEMS_LAST_HOUR = "ItemsLastHour"
-COST_TODAY_CENTS = "CostTodayCents"
-ITEMS_HELD = "ItemsHeld"
+"""For how many seconds the most overdue row has been due; 0 where none is."""
 
 ACCESS_GRANTED = "Granted"
 ACCESS_REFUSED = "Refused"
@@ -39,11 +44,11 @@ NAMES = frozenset(
         STEPS_FAILED,
         STEPS_THROTTLED,
         PATHS_INVALIDATED,
-        OVERDUE_ROW_AGE,
+        CHANGES_SKIPPED,
         UNSENT_CHANGES_AGE,
-        ITEMS_LAST_HOUR,
-        COST_TODAY_CENTS,
-        ITEMS_HELD,
+        BUCKETS_HELD,
+        COST_TODAY,
+        OVERDUE_ROW_AGE,
         ACCESS_GRANTED,
         ACCESS_REFUSED,
         ROTATION_STEPS_FAILED,
