@@ -29,12 +29,17 @@ from botocore.retries.standard import (
 
 
 class Does(StrEnum):
-    """What a rule does to the calls that it hits."""
+    """
+    What a rule does to the calls that it hits.
+
+    TIME_OUT lets a call last until its caller's time is over; a process is ended at once.
+    """
 
     THROTTLE = "throttle"
     FAIL = "fail"
     CRASH_BEFORE = "crash before"
     CRASH_AFTER = "crash after"
+    TIME_OUT = "time out"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +79,10 @@ class Rule:
 
 class Crash(BaseException):
     """Stands for the end of the caller's process where callers are no processes."""
+
+
+class TimedOut(Crash):
+    """Stands for a call that outlasts its caller."""
 
 
 # What each service answers when it is asked too often, by the name that signs its requests.
@@ -178,6 +187,8 @@ class Faults:
             match rule.does:
                 case Does.CRASH_BEFORE:
                     raise Crash(f"before {service} {model.name}")
+                case Does.TIME_OUT:
+                    raise TimedOut(f"{service} {model.name}")
                 case Does.CRASH_AFTER:
                     context["local_crash"] = True
                     return None
