@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass, field
 from random import Random
+from typing import Any
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -36,7 +37,7 @@ def deep(random, depth):
 
 
 # What is wrong with a field whose value must be a text of no great length.
-NO_TEXTS = [
+NO_TEXTS: list[Any] = [
     None,
     5,
     -1.5,
