@@ -18,6 +18,7 @@ TESTED_ELSEWHERE = {
     "demo": "tests/local/stack/test_demo.py",
     "edge/copies.py": "tests/unit/local/edge/test_edge.py",
     "edge/responses.py": "tests/unit/local/edge/test_edge.py",
+    "error_responses.py": "tests/unit/local/test_faults.py",
     "function.py": "tests/unit/local/test_template.py",
     "inprocess.py": "tests/local/stack/test_stack.py",
     "patching.py": "tests/unit/local/test_queues.py",
