@@ -58,6 +58,8 @@ class Stack:
     make_custom: MakeCustom = _no_custom
     made: dict[str, Physical] = field(default_factory=dict)
     absent: dict[str, Physical] = field(default_factory=dict)
+    # What has had its turn, whether it is created here or not.
+    reached: set[str] = field(default_factory=set)
 
     @property
     def stack_id(self) -> str:
@@ -85,6 +87,7 @@ class Stack:
                 kind = self.plain["Resources"][logical_id]["Type"]
                 if kind in CREATORS or _is_custom(kind):
                     self._physical(logical_id)
+                self.reached.add(logical_id)
         except CycleError as circle:
             raise TemplateError(
                 f"circular reference: {' → '.join(reversed(circle.args[1]))}"

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from local.role_policies import Statement
+
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
 # Lambda tries an asynchronous invocation twice more, after one minute and after two.
@@ -46,6 +48,8 @@ class Function:
     memory_mb: int
     environment: Mapping[str, str]
     layers: tuple[Path, ...] = ()
+    # What the policies of its role say; without any, it may do nothing.
+    role: tuple[Statement, ...] = ()
     queues: tuple[QueueTrigger, ...] = ()
     schedules: tuple[ScheduleTrigger, ...] = ()
     # Whether a layer of its own brings the Parameters and Secrets extension.

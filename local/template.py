@@ -16,7 +16,7 @@ from samtranslator.model.exceptions import InvalidDocumentException
 from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 
-from local import aws
+from local import aws, role_policies
 from local.cloudformation import Client, Physical, Stack, TemplateError
 from local.custom_resources import CustomResources
 from local.function import (
@@ -30,12 +30,14 @@ from local.function import (
     QueueTrigger,
     ScheduleTrigger,
 )
+from local.role_policies import PolicyError, Statement
 
 # The translator takes code from S3 only, so folders go through it as keys of this bucket.
 _HERE = "s3://here/"
 _FUNCTION, _MAPPING = "AWS::Lambda::Function", "AWS::Lambda::EventSourceMapping"
 _LAYER, _RULE = "AWS::Lambda::LayerVersion", "AWS::Events::Rule"
 _SCHEDULE = "AWS::Scheduler::Schedule"
+_ROLE, _ROLE_POLICY = "AWS::IAM::Role", "AWS::IAM::RolePolicy"
 _API, _STAGE = "AWS::ApiGatewayV2::Api", "AWS::ApiGatewayV2::Stage"
 # In an API's OpenAPI document; other keys of a path are methods in lower case.
 _ANY = "x-amazon-apigateway-any-method"
@@ -250,7 +252,48 @@ def _function(stack: Stack, logical_id: str, *, folder: Path) -> Function:
         # A layer that is not this template's has no folder here. The suite needs just one.
         layers=tuple(layers[layer] for layer in about.get("Layers", []) if layer in layers),
         secrets_extension=not set(about.get("Layers", [])) <= set(layers),
+        role=tuple(_statements(stack, about["Role"])),
     )
+
+
+def _statements(stack: Stack, role_arn: str) -> Iterator[Statement]:
+    """Read what the policies of a role say that it has by now."""
+    role_name = role_arn.rsplit("/", 1)[-1]
+    for logical_id in sorted(stack.reached):
+        about = stack.plain["Resources"][logical_id]
+        kind, properties = about["Type"], about.get("Properties", {})
+        documents: list[Mapping[str, Any]] = []
+        if kind == _ROLE and stack.resolve({"Ref": logical_id}) == role_name:
+            policies = stack.resolve(properties.get("Policies", []))
+            documents += [policy["PolicyDocument"] for policy in policies]
+            documents += map(_managed, stack.resolve(properties.get("ManagedPolicyArns", [])))
+        elif kind == _ROLE_POLICY and stack.resolve(properties["RoleName"]) == role_name:
+            documents.append(stack.resolve(properties["PolicyDocument"]))
+        for document in documents:
+            try:
+                yield from role_policies.read(document)
+            except PolicyError as error:
+                raise TemplateError(f"{logical_id}: {error}") from error
+
+
+_LOGGING = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"]
+# AWS's own policies, which SAM gives roles that it makes: their actions, on everything.
+_MANAGED = {
+    "AWSLambdaBasicExecutionRole": _LOGGING,
+    "AWSLambdaSQSQueueExecutionRole": [
+        *_LOGGING,
+        "sqs:ReceiveMessage",
+        "sqs:DeleteMessage",
+        "sqs:GetQueueAttributes",
+    ],
+}
+
+
+def _managed(arn: str) -> Mapping[str, Any]:
+    name = arn.rsplit("/", 1)[-1]
+    if name not in _MANAGED:
+        raise TemplateError(f"the managed policy {name} is not emulated")
+    return {"Statement": {"Effect": "Allow", "Action": _MANAGED[name], "Resource": "*"}}
 
 
 def _uri(stack: Stack, logical_id: str) -> PurePosixPath:
