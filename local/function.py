@@ -74,6 +74,14 @@ class Authorizer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Throttling:
+    """How many requests a route takes: *burst* at once, and then so many a second."""
+
+    rate_per_s: float
+    burst: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HttpRoute:
     """
     Which requests invoke a function, and who may send them; without *authorizer* anybody.
@@ -86,6 +94,7 @@ class HttpRoute:
     function: Function
     authorizer: Authorizer | None = None
     scopes: tuple[str, ...] = ()
+    throttling: Throttling | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

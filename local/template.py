@@ -29,6 +29,7 @@ from local.function import (
     HttpRoute,
     QueueTrigger,
     ScheduleTrigger,
+    Throttling,
 )
 from local.role_policies import PolicyError, Statement
 
@@ -351,8 +352,8 @@ def _apis(stack: Stack, functions: Mapping[str, Function]) -> Iterator[HttpApi]:
     stages = list(_of(stack, _STAGE).values())
     for logical_id, about in _of(stack, _API).items():
         api_id = stack.resolve({"Ref": logical_id})
-        names = {stage["StageName"] for stage in stages if stage["ApiId"] == api_id}
-        if names != {"$default"} or "Body" not in about:
+        own = [stage for stage in stages if stage["ApiId"] == api_id]
+        if [stage["StageName"] for stage in own] != ["$default"] or "Body" not in about:
             raise TemplateError(f"{logical_id}: only SAM's HTTP APIs are emulated, at $default")
         body = about["Body"]
         schemes = body.get("components", {}).get("securitySchemes", {})
@@ -364,12 +365,30 @@ def _apis(stack: Stack, functions: Mapping[str, Function]) -> Iterator[HttpApi]:
             logical_id=logical_id,
             api_id=api_id,
             routes=tuple(
-                _route(path, method, route, authorizers=authorizers, functions=functions)
+                _throttled(route, own[0])
                 for path, methods in body["paths"].items()
-                for method, route in methods.items()
+                for route in (
+                    _route(path, method, about, authorizers=authorizers, functions=functions)
+                    for method, about in methods.items()
+                )
             ),
             cors=_cors(body.get("x-amazon-apigateway-cors")),
         )
+
+
+def _throttled(route: HttpRoute, stage: Mapping[str, Any]) -> HttpRoute:
+    """Give a route the limits of its own settings, or else of its stage."""
+    settings = stage.get("RouteSettings", {}).get(route.key, {})
+    settings = {**stage.get("DefaultRouteSettings", {}), **settings}
+    if "ThrottlingRateLimit" not in settings:
+        return route
+    return replace(
+        route,
+        throttling=Throttling(
+            rate_per_s=float(settings["ThrottlingRateLimit"]),
+            burst=int(settings["ThrottlingBurstLimit"]),
+        ),
+    )
 
 
 def _authorizer(name: str, about: Mapping[str, Any]) -> Authorizer:

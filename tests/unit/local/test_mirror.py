@@ -20,6 +20,7 @@ TESTED_ELSEWHERE = {
     "edge/responses.py": "tests/unit/local/edge/test_edge.py",
     "error_responses.py": "tests/unit/local/test_faults.py",
     "function.py": "tests/unit/local/test_template.py",
+    "http_api/throttling.py": "tests/unit/local/http_api/test_front.py",
     "inprocess.py": "tests/local/stack/test_stack.py",
     "patching.py": "tests/unit/local/test_queues.py",
     "runtime": "tests/unit/local/test_sandboxes.py",
