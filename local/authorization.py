@@ -34,8 +34,8 @@ _DENIALS = {
 }
 
 
-class TriggerError(Exception):
-    """Lambda would not read a function's queue, because the function's role may not."""
+class LambdaRoleError(Exception):
+    """Lambda could not read a function's queue or write its log, because the role may not."""
 
 
 class MissingPermissionsError(Exception):
@@ -78,21 +78,20 @@ class Authorization:
         if self.refused:
             raise MissingPermissionsError("\n".join(dict.fromkeys(self.refused)))
 
-    def check_triggers(self, functions: Iterable[Function]) -> None:
+    def check_lambda(self, functions: Iterable[Function]) -> None:
         """
-        Check that Lambda may read the functions' queues in their name.
+        Check that Lambda may do in the functions' names what it has to.
 
         Raises:
-            TriggerError: As AWS refuses to create the event source mapping.
+            LambdaRoleError: On AWS the event source mapping would be refused, or no log written.
         """
         for function in functions:
-            for queue in function.queues:
-                for permission in required_permissions.of_polling(queue.arn):
-                    if not self._allowed(function, permission):
-                        raise TriggerError(
-                            f"{function.name}: the function's role does not have permissions to "
-                            f"call {permission.action} on {queue.arn}"
-                        )
+            for permission in required_permissions.of_lambda(function):
+                if not self._allowed(function, permission):
+                    raise LambdaRoleError(
+                        f"{function.name}: the function's role does not have permissions to call "
+                        f"{permission.action} on {permission.resource}"
+                    )
 
     def _allowed(self, function: Function, permission: Permission) -> bool:
         use = role_policies.use_of(function.role, permission)

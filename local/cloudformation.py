@@ -258,10 +258,13 @@ class Stack:
         prefix = {
             "AWS::Lambda::Function": "function:",
             "AWS::Lambda::LayerVersion": "layer:",
+            "AWS::Logs::LogGroup": "log-group:",
             "AWS::IAM::Role": "role/",
         }.get(kind, "")
         region = "" if kind.startswith("AWS::IAM::") else REGION
         arn = f"arn:aws:{kind.split('::')[1].lower()}:{region}:{ACCOUNT}:{prefix}{name}"
+        # A log group's ARN stands for its streams.
+        arn += ":*" * (kind == "AWS::Logs::LogGroup")
         layer = kind == "AWS::Lambda::LayerVersion"
         return Physical(f"{arn}:1" if layer else name, {"Arn": arn, "RoleId": name})
 

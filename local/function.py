@@ -52,6 +52,7 @@ class Function:
     role: tuple[Statement, ...] = ()
     queues: tuple[QueueTrigger, ...] = ()
     schedules: tuple[ScheduleTrigger, ...] = ()
+    log_group: str = ""
     # Whether a layer of its own brings the Parameters and Secrets extension.
     secrets_extension: bool = False
 

@@ -17,7 +17,7 @@ from moto.kms.models import kms_backends
 from moto.secretsmanager.models import secretsmanager_backends
 from moto.sns.models import sns_backends
 
-from local.function import ACCOUNT, REGION
+from local.function import ACCOUNT, REGION, Function
 from local.role_policies import Permission
 
 Parameters = Mapping[str, Any]
@@ -34,6 +34,7 @@ _ACTIONS = {
     "sqs:SendMessageBatch": "sqs:SendMessage",
 }
 _POLLING = "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"
+_LOGGING = "logs:CreateLogStream", "logs:PutLogEvents"
 
 
 def of_request(service: str, operation: str, parameters: Parameters) -> list[Permission]:
@@ -43,9 +44,14 @@ def of_request(service: str, operation: str, parameters: Parameters) -> list[Per
     return list(needed(action, operation, parameters))
 
 
-def of_polling(queue_arn: str) -> list[Permission]:
-    """Return what Lambda does to a queue in the name of the function that it invokes."""
-    return [Permission(action, queue_arn) for action in _POLLING]
+def of_lambda(function: Function) -> list[Permission]:
+    """Return what Lambda does in the name of *function*: it reads its queues and writes its log."""
+    log_group = function.log_group or f"/aws/lambda/{function.physical_name}"
+    stream = _arn("logs", f"log-group:{log_group}:log-stream:local")
+    return [
+        *(Permission(action, queue.arn) for queue in function.queues for action in _POLLING),
+        *(Permission(action, stream) for action in _LOGGING),
+    ]
 
 
 def _without_resource(action: str, _operation: str, _: Parameters) -> Iterator[Permission]:

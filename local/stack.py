@@ -106,7 +106,7 @@ def embedded(
         call = noted(sandboxes.invoke, invocations, virtual_time)
         custom = CustomResources(call=call, wait=virtual_time.advance, random=chance)
         deployment = template.deploy(path, parameters=parameters, client=client, custom=custom)
-        authorization.check_triggers(deployment.functions)
+        authorization.check_lambda(deployment.functions)
         faults.restart()
         invocations.clear()
         threads = ThreadPoolExecutor(max_workers=_max_concurrency(deployment))
@@ -207,7 +207,7 @@ def inline(
         custom = CustomResources(call=call, wait=virtual_time.advance, random=chance)
         deployment = template.deploy(path, parameters=parameters, client=client, custom=custom)
         functions.check(deployment.functions)
-        authorization.check_triggers(deployment.functions)
+        authorization.check_lambda(deployment.functions)
         faults.restart()
         invocations.clear()
         apis = HttpApis(

@@ -250,6 +250,7 @@ def _function(stack: Stack, logical_id: str, *, folder: Path) -> Function:
             name: _as_text(value)
             for name, value in about.get("Environment", {}).get("Variables", {}).items()
         },
+        log_group=about.get("LoggingConfig", {}).get("LogGroup", ""),
         # A layer that is not this template's has no folder here. The suite needs just one.
         layers=tuple(layers[layer] for layer in about.get("Layers", []) if layer in layers),
         secrets_extension=not set(about.get("Layers", [])) <= set(layers),

@@ -15,8 +15,6 @@ from local.faults import Does, Rule
 from local.role_policies import Statement, Use
 from tests.local import signed, suite
 
-# What Lambda does in a function's name; see `required_permissions`.
-BY_LAMBDA = {"logs:CreateLogStream", "logs:PutLogEvents"}
 # A Null of a condition holds for whatever meets the rest of it.
 NO_RIGHTS = {"true", "false"}
 FUNCTIONS = [*suite.HANDLERS, "sign_access", "rotate_keys"]
@@ -135,9 +133,8 @@ def test_nothing_superfluous(run, function):
     Every action, resource and partition that a role allows is used by its function.
     """
     roles, uses = run
-    own = {statement for statement in roles[function] if not BY_LAMBDA >= {*statement.actions}}
 
-    allowed = set().union(*map(parts_of_statement, own))
+    allowed = set().union(*map(parts_of_statement, roles[function]))
 
     assert allowed - set().union(*map(parts_of_use, uses[function])) == set()
     assert allowed

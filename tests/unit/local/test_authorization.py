@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from local import authorization, aws, role_policies
-from local.authorization import Authorization, MissingPermissionsError, TriggerError
+from local.authorization import Authorization, LambdaRoleError, MissingPermissionsError
 from local.function import Function, QueueTrigger
 
 KEY = "ASIALOCAL00000000001"
@@ -244,42 +244,60 @@ class TestAllowed:
         } == {"relay": {("sqs:ListQueues", "*")}}
 
 
-class TestTriggers:
+class TestLambda:
     TRIGGER = QueueTrigger(
         url="", arn=QUEUE, batch_size=1, report_batch_item_failures=True, concurrency=2
     )
-    ACTIONS = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
+    READING = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
+    LOGGING = ("logs:CreateLogStream", "logs:PutLogEvents")
+    LOG = "arn:aws:logs:us-east-1:123456789012:log-group:relay"
 
-    def function(self, *actions: str, resource: str = QUEUE) -> Function:
-        statement = {"Effect": "Allow", "Action": list(actions), "Resource": resource}
-        return replace(FUNCTION, role=role(statement), queues=(self.TRIGGER,))
+    def function(self, *, without: str = "", queue: str = QUEUE, log: str = LOG) -> Function:
+        allowed = {f"{log}:*": self.LOGGING, queue: self.READING}
+        statements = [
+            {
+                "Effect": "Allow",
+                "Action": [a for a in actions if a != without],
+                "Resource": resource,
+            }
+            for resource, actions in allowed.items()
+        ]
+        queues = (self.TRIGGER,)
+        return replace(FUNCTION, role=role(*statements), queues=queues, log_group="relay")
 
     def test_allowed(self):
         """
-        A queue is read in the name of its function, which is noted.
+        A queue is read and a log written in the name of the function, which is noted.
         """
         checked = Authorization()
 
-        checked.check_triggers([self.function(*self.ACTIONS)])
+        checked.check_lambda([self.function()])
 
-        assert {use.action for use in checked.uses["relay"]} == {*self.ACTIONS}
+        assert {use.action for use in checked.uses["relay"]} == {*self.READING, *self.LOGGING}
 
-    @pytest.mark.parametrize("missing", ACTIONS)
+    @pytest.mark.parametrize("missing", [*READING, *LOGGING])
     def test_missing(self, missing):
         """
-        A role that lacks one of the three actions is refused before anything runs.
+        A role that lacks one of these actions is refused before anything runs.
         """
-        function = self.function(*(action for action in self.ACTIONS if action != missing))
+        with pytest.raises(LambdaRoleError, match=f"relay: .*{missing}"):
+            Authorization().check_lambda([self.function(without=missing)])
 
-        with pytest.raises(TriggerError, match=f"relay: .*{missing}"):
-            Authorization().check_triggers([function])
+    @pytest.mark.parametrize("other", [{"queue": QUEUE + "2"}, {"log": LOG + "2"}])
+    def test_other(self, other):
+        """
+        So is one that has them for another queue or log group.
+        """
+        with pytest.raises(LambdaRoleError):
+            Authorization().check_lambda([self.function(**other)])
 
-    def test_other_queue(self):
+    def test_own_log(self):
         """
-        So is one that has them for another queue.
+        Without a log group of its own, a function has the one that Lambda names after it.
         """
-        with pytest.raises(TriggerError):
-            Authorization().check_triggers([self.function(*self.ACTIONS, resource=QUEUE + "2")])
+        function = replace(self.function(log="*/aws/lambda/autopilot-Relay"), log_group="")
+
+        Authorization().check_lambda([function])
 
 
 class TestRefused:

@@ -288,14 +288,3 @@ class TestOthers:
             assert needed("secretsmanager", "GetSecretValue", SecretId=name) == [
                 Permission("secretsmanager:GetSecretValue", arn)
             ]
-
-    def test_polling(self):
-        """
-        Lambda reads a queue, deletes from it and asks about it.
-        """
-        assert {p.action for p in required_permissions.of_polling(QUEUE)} == {
-            "sqs:ReceiveMessage",
-            "sqs:DeleteMessage",
-            "sqs:GetQueueAttributes",
-        }
-        assert {p.resource for p in required_permissions.of_polling(QUEUE)} == {QUEUE}
