@@ -2,12 +2,15 @@
 
 import os
 from collections import defaultdict
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
 import boto3
 import pytest
 from botocore.exceptions import ClientError
 
+from cdn.aws import rows
+from cdn.invalidation import changes
+from cdn.invalidation.changes import Change
 from cdn.signing import key_pairs
 from local import stack
 from local.authorization import MissingPermissionsError
@@ -20,39 +23,115 @@ NO_RIGHTS = {"true", "false"}
 FUNCTIONS = [*suite.HANDLERS, "sign_access", "rotate_keys"]
 
 
-def invalidating():
-    """Let the functions that invalidate do all that they can."""
-    with suite.running() as cloud:
-        world = cloud.world
-        world.faults.rules += [
-            Rule(
-                does=Does.FAIL,
-                operation="CreateInvalidation",
-                status=400,
-                code="InvalidationBatchAlreadyExists",
-            )
-        ]
+PARAMETERS = {"UploadBuckets": "site", "DailyItems": "10"}
+
+
+def collected(cloud, *keys):
+    """Upload files, and let their changes be collected, but not planned."""
+    suite.upload(cloud, *keys)
+    cloud.world.run(until=lambda: cloud.world.invocations[-1].function == "collect_changes")
+
+
+def lose(cloud, *queues):
+    """Lose all messages of the queues that these outputs name."""
+    for queue in queues:
+        cloud.world.client("sqs").purge_queue(QueueUrl=cloud.world.outputs[queue])
+
+
+def refuse(cloud, code, *, times):
+    """Let CloudFront refuse the next invalidations."""
+    made = sum(call.operation == "CreateInvalidation" for call in cloud.world.faults.calls)
+    cloud.world.faults.rules.append(
+        Rule(
+            does=Does.FAIL,
+            operation="CreateInvalidation",
+            status=400,
+            code=code,
+            nth=made + 1,
+            times=times,
+        )
+    )
+
+
+@contextmanager
+def dying(cloud, caller, operation=None):
+    """Let a function die before each call meanwhile, or before each of an operation."""
+    rule = Rule(does=Does.CRASH_BEFORE, caller=caller, operation=operation, times=None)
+    cloud.world.faults.rules.append(rule)
+    yield
+    cloud.world.faults.rules.remove(rule)
+
+
+def watching():
+    """Watch a deployment and many invalidations, of which one was created before."""
+    with suite.running(parameters=PARAMETERS) as cloud:
+        refuse(cloud, "InvalidationBatchAlreadyExists", times=1)
         suite.upload(cloud, "a.css", "b.css")
         suite.watch(cloud, suite.update(cloud, Comment="new"))
-        world.run(until=lambda: len(cloud.invalidations()) > 1)
+        cloud.world.run(until=lambda: len(cloud.invalidations()) > 1)
         suite.invalidate(cloud, times=100)
-        world.settle()
-        # An unexpected error, until the flush's retries are exhausted.
-        broken = suite.break_lists(cloud, times=5)
-        suite.upload(cloud, "c.css")
-        world.settle()
-        world.faults.rules.remove(broken)
-        world.client("sqs").send_message(QueueUrl=world.outputs["UploadsUrl"], MessageBody="[")
+        cloud.world.settle()
+        yield cloud.world
+
+
+def refusing():
+    """Skip a change, halve a batch down to the item that is refused, and hold what is too much."""
+    with suite.running(parameters=PARAMETERS) as cloud:
+        suite.upload(cloud, "a/../b.html")
+        cloud.world.settle()
+        refuse(cloud, "InvalidArgument", times=2)
         suite.upload(cloud, "a.css", "b.css")
-        count = len(cloud.invalidations())
-        world.run(until=lambda: len(cloud.invalidations()) > count)
-        # Timers of both kinds are lost, for the sweep to schedule again.
-        suite.upload(cloud, "d.css")
-        world.run(
-            until=lambda: any(row.get("timer") == {"S": "flush"} for row in suite.rows(cloud))
-        )
-        for queue in ("FlushTimersUrl", "WatchTimersUrl"):
-            world.client("sqs").purge_queue(QueueUrl=world.outputs[queue])
+        cloud.world.settle()
+        suite.upload(cloud, *(f"{number}/page.html" for number in range(8)))
+        cloud.world.run(limit_s=120)
+        yield cloud.world
+
+
+def giving_up():
+    """Dead-letter a change that nobody can plan, a message that nobody can read, and a flush."""
+    with suite.running(parameters=PARAMETERS) as cloud:
+        world, ledger = cloud.world, suite.ledger(cloud)
+        world.client("sqs").send_message(QueueUrl=world.outputs["UploadsUrl"], MessageBody="[")
+        collected(cloud, *(f"{number}/page.html" for number in range(4)))
+        (row,) = ledger.query_all(rows.all_changes("site"))
+        bad = Change("3/\ud800.html", "created", "BAD", 1)
+        (packed,) = changes.pack([*changes.unpack(row["changes"]), bad])
+        ledger.update(rows.key_of(row), put={"changes": packed})
+        world.settle()
+        suite.break_lists(cloud, times=12)
+        suite.upload(cloud, "a.css")
+        world.run(limit_s=13 * 3_600)
+        yield world
+
+
+def losing():
+    """Lose timers of each kind, a flush row, a plan, and a distribution."""
+    with suite.running(parameters=PARAMETERS) as cloud:
+        world, ledger = cloud.world, suite.ledger(cloud)
+        collected(cloud, "a.css")
+        suite.watch(cloud, suite.update(cloud, Comment="new"))
+        lose(cloud, "FlushTimersUrl", "WatchTimersUrl")
+        world.run(limit_s=900)
+        with dying(cloud, "collect_changes", "UpdateItem"):
+            collected(cloud, "b.css")
+            lose(cloud, "UploadsUrl")
+        world.run(limit_s=900)
+        with dying(cloud, "plan_invalidations", "SendMessage"):
+            collected(cloud, "c.css")
+            world.run(limit_s=30)
+        world.run(limit_s=900)
+        with dying(cloud, "sweep"):
+            with dying(cloud, "plan_invalidations", "SendMessage"):
+                collected(cloud, "d.css")
+                world.run(limit_s=30)
+            for row in ledger.query(rows.plans_since("site", 0)):
+                ledger.delete([rows.key_of(row)])
+            world.run(limit_s=900)
+        cloudfront = world.client("cloudfront")
+        etag = suite.update(cloud, Enabled=False)
+        world.run(limit_s=900)
+        cloudfront.delete_distribution(Id=cloud.distribution_id, IfMatch=etag)
+        suite.upload(cloud, "e.css")
         world.run(limit_s=900)
         yield world
 
@@ -97,7 +176,7 @@ def run():
     """Return the roles, and by what of them they allowed what was done, by the functions' names."""
     roles = defaultdict[str, set[Statement]](set)
     uses = defaultdict[str, set[Use]](set)
-    for scenario in (invalidating, signing, rotating):
+    for scenario in (watching, refusing, giving_up, losing, signing, rotating):
         for world in scenario():
             for function in world.deployment.functions:
                 roles[function.name] |= {*function.role}

@@ -199,4 +199,4 @@ class TestOverdue:
         ledger.replace(Key("other", "s"), {"timer": "watch", "due_at_ms": 1})
         ledger.replace(Key("done", "s"), {})
 
-        assert list(ledger.overdue("flush", before_ms=5)) == ["late"]
+        assert list(ledger.overdue("flush", before_ms=5)) == [Key("late", "s")]
