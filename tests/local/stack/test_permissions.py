@@ -21,8 +21,6 @@ from tests.local import signed, suite
 # A Null of a condition holds for whatever meets the rest of it.
 NO_RIGHTS = {"true", "false"}
 FUNCTIONS = [*suite.HANDLERS, "sign_access", "rotate_keys"]
-
-
 PARAMETERS = {"UploadBuckets": "site", "DailyItems": "10"}
 
 
