@@ -229,8 +229,12 @@ _CHANGES = "changes#"
 
 
 def flush(bucket: str) -> Key[FlushRow]:
-    """Return the key of the flush of *bucket*."""
-    return Key(_bucket(bucket), "flush")
+    """
+    Return the key of the flush of *bucket*.
+
+    In a partition of its own: whoever reads hostile input writes this row, and no plan or batch.
+    """
+    return Key(f"flush#{bucket}", "flush")
 
 
 def changes(bucket: str, *, at_ms: int, token: str) -> Key[ChangesRow]:
