@@ -231,7 +231,8 @@ class InProcess:
             now=self.virtual_time.now,
         )
         printed = io.StringIO()
-        world.caller = function.name
+        # One may be called while another is at work, as if by another process.
+        outer, world.caller = world.caller, function.name
         try:
             with (
                 _only(environment),
@@ -252,7 +253,7 @@ class InProcess:
             printed.write(traceback.format_exc())
             return Outcome(error=f"{type(error).__name__}: {error}")
         finally:
-            world.caller = "outside"
+            world.caller = outer
             self._logs[function.name] += printed.getvalue().splitlines()
 
 

@@ -133,7 +133,7 @@ def break_lists(cloud, *, times):
 def rows(cloud):
     """Read the whole ledger, as DynamoDB spells it."""
     table = cloud.world.outputs["LedgerTable"]
-    return cloud.world.client("dynamodb").scan(TableName=table)["Items"]
+    return cloud.world.client("dynamodb").scan(TableName=table, ConsistentRead=True)["Items"]
 
 
 def end_state(cloud):
