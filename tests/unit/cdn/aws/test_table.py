@@ -214,7 +214,7 @@ class TestDelete:
         """
         Rows that DynamoDB leaves for now are deleted as well, or the caller is told to come again.
         """
-        faults.rules.append(Rule(does=Does.LEAVE_UNPROCESSED))
+        faults.rules.append(Rule(does=Does.LEAVE_UNPROCESSED, operation="BatchWriteItem"))
         keys: list[Key[Any]] = [Key("p", f"{number}") for number in range(9)]
         for key in keys:
             ledger.replace(key, {})

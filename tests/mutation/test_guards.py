@@ -1,0 +1,48 @@
+"""No condition, consistent read or time to live of the ledger can be left out unnoticed."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.mutation import guards, plugin
+
+ROOT = Path(__file__).parents[2]
+
+
+def tests_of(module):
+    """Return what is to notice a mutant: the module's own tests first, then its package's."""
+    package, _, name = module.removeprefix("cdn.").rpartition(".")
+    paths = (
+        f"tests/unit/cdn/{package}/test_{name}.py",
+        f"tests/unit/cdn/{package}",
+        f"tests/local/{package}/test_guards.py",
+        f"tests/local/{package}/test_{package}_guards.py",
+    )
+    return [path for path in paths if (ROOT / path).exists()]
+
+
+def unnoticed(mutant):
+    """Run the tests of a mutant's package with it; return what pytest says if all passed."""
+    number = guards.mutants(mutant.module).index(mutant)
+    arguments = ("-p", "tests.mutation.plugin", "-p", "no:cacheprovider", "-q", "-x")
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", *arguments, *tests_of(mutant.module)],
+        cwd=ROOT,
+        env=os.environ | {plugin.VARIABLE: f"{mutant.module}:{number}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return "" if run.returncode == pytest.ExitCode.TESTS_FAILED else run.stdout + run.stderr
+
+
+@pytest.mark.prove
+@pytest.mark.parametrize("mutant", [pytest.param(one, id=one.name) for one in guards.all_mutants()])
+def test_noticed(mutant):
+    """
+    Without any one guard some test fails.
+    """
+    assert unnoticed(mutant) == ""
