@@ -9,7 +9,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from cdn import clients, settings
-from cdn.aws import dead_letters
+from cdn.aws.dead_letters import DeadLetterQueue
 from cdn.aws.table import Table
 from cdn.aws.timers import TimerQueue
 from cdn.errors import RetryLaterError
@@ -56,13 +56,12 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     for reason, count in ignored.items():
         telemetry.report(StepResult("events ignored", reason, {"events": count}))
     # Last, so that a letter which SQS does not take is in the way of nothing that is good.
+    dead_letters = DeadLetterQueue(clients.sqs(), given.dead_letters_url)
     failed_ids = set[str]()
     for message_id, letter in unreadable:
         ids = {"message_id": message_id}
         try:
-            dead_letters.send(
-                clients.sqs(), given.dead_letters_url, body=letter.body, reason=letter.reason
-            )
+            dead_letters.send(body=letter.body, reason=letter.reason)
         except RetryLaterError as exc:
             # SQS itself dead-letters it after ten receives.
             failed_ids.add(message_id)

@@ -1,4 +1,4 @@
-"""A flush may be due: turn all that changed in a bucket into invalidations, once."""
+"""A batch may be due: send it to CloudFront, once."""
 
 import sys
 import time
@@ -10,54 +10,47 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from cdn import clients, settings
-from cdn.aws import dead_letters, timers
+from cdn.aws import timers
+from cdn.aws.dead_letters import DeadLetterQueue
 from cdn.aws.table import Table
 from cdn.aws.timers import TimerQueue
 from cdn.cloudfront.quotas import Limits
-from cdn.invalidation import flushes
-from cdn.invalidation.context import FlushContext
-from cdn.invalidation.flushes import FlushDelays
+from cdn.invalidation import batches
+from cdn.invalidation.context import BatchContext
 from cdn.settings import SendInvalidationsSettings
 from cdn.telemetry import Telemetry
 
 logger = Logger()
 
+_DAY_S = 24 * 60 * 60
+
 
 @logger.inject_lambda_context
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Take the steps of each flush whose timer came; rows of the ledger say which these are."""
+    """Send each committed batch whose timer came; rows of the ledger say which these are."""
     given = settings.read(SendInvalidationsSettings)
     telemetry = Telemetry(logger, given.metrics_namespace, sys.stdout.write, time.time)
-    flush_context = FlushContext(
+    batch_timers = TimerQueue(clients.sqs(), given.batch_timers_url)
+    batch_context = BatchContext(
         ledger=Table(clients.dynamodb(), given.ledger_table),
         cloudfront=clients.cloudfront(),
-        s3=clients.s3(),
+        batch_timers=batch_timers,
         watch_timers=TimerQueue(clients.sqs(), given.watch_timers_url),
+        dead_letters=DeadLetterQueue(clients.sqs(), given.dead_letters_url),
         limits=Limits(
             items_in_progress=given.items_in_progress,
             wildcards_in_progress=given.wildcards_in_progress,
             items_per_second=given.items_per_second,
             wildcards_per_minute=given.wildcards_per_minute,
         ),
-        access_points=given.access_points,
-        both_forms=given.url_forms == "both",
+        history_ttl_s=given.history_days * _DAY_S,
         now=time.time,
         token=lambda: uuid4().hex,
     )
-    delays = FlushDelays(given.quiet_period_s * 1000, given.max_wait_s * 1000)
     runs = timers.run(
         event["Records"],
-        partial(flushes.steps, flush_context, delays),
+        partial(batches.steps, batch_context),
         report=telemetry.report,
         now=time.time,
     )
-    for run in runs:
-        if run.last.outcome == "retries exhausted":
-            dead_letters.send(
-                clients.sqs(),
-                given.dead_letters_url,
-                body=timers.message(run.row_id),
-                reason=run.last.reason,
-            )
-    flush_timers = TimerQueue(clients.sqs(), given.flush_timers_url)
-    return timers.reschedule(flush_timers, runs, now=time.time)
+    return timers.reschedule(batch_timers, runs, now=time.time)

@@ -4,13 +4,18 @@ import json
 from contextlib import contextmanager
 from pathlib import Path
 
+from cdn.aws import rows
+from cdn.aws.dead_letters import DeadLetterQueue
+from cdn.aws.rows import BatchRow, KeyRange
 from cdn.aws.table import Table
 from cdn.aws.timers import TimerQueue
 from cdn.cloudfront import targets
 from cdn.cloudfront.quotas import Limits
-from cdn.invalidation.context import FlushContext
+from cdn.invalidation import planner
+from cdn.invalidation.context import BatchContext, FlushContext
 from cdn.watching import watches
 from functions.collect_changes import app as collect_changes
+from functions.plan_invalidations import app as plan_invalidations
 from functions.poll_watches import app as poll_watches
 from functions.send_invalidations import app as send_invalidations
 from functions.sweep import app as sweep
@@ -21,6 +26,7 @@ from local.faults import Does, Rule
 TEMPLATE = Path(__file__).parents[2] / "template.yaml"
 HANDLERS = {
     "collect_changes": collect_changes.lambda_handler,
+    "plan_invalidations": plan_invalidations.lambda_handler,
     "send_invalidations": send_invalidations.lambda_handler,
     "poll_watches": poll_watches.lambda_handler,
     "sweep": sweep.lambda_handler,
@@ -30,8 +36,8 @@ HANDLERS = {
 @contextmanager
 def running(**how):
     """Run the suite, with a bucket `site` behind a distribution, and one page that stays."""
-    how = {"parameters": {"UploadBuckets": "site"}} | how
-    with stack.inline(TEMPLATE, handlers=HANDLERS, **how) as world:
+    how = {"parameters": {"UploadBuckets": "site"}, "handlers": HANDLERS} | how
+    with stack.inline(TEMPLATE, **how) as world:
         cloud = outside.build(world, bucket="site")
         upload(cloud, "stays.html")
         world.settle()
@@ -73,7 +79,7 @@ def watch(cloud, etag):
     """Have the deployment of the configuration *etag* watched."""
     client = cloud.world.client
     context = watches.WatchContext(
-        ledger=Table(client("dynamodb"), cloud.world.outputs["LedgerTable"]),
+        ledger=ledger(cloud),
         cloudfront=client("cloudfront"),
         timers=TimerQueue(client("sqs"), cloud.world.outputs["WatchTimersUrl"]),
         now=cloud.world.virtual_time.now,
@@ -87,11 +93,16 @@ def flush_context(cloud, *, token, **changes):
     client = cloud.world.client
     return FlushContext(
         **{
-            "ledger": Table(client("dynamodb"), cloud.world.outputs["LedgerTable"]),
+            "ledger": ledger(cloud),
             "cloudfront": client("cloudfront"),
             "s3": client("s3"),
+            "batch_timers": TimerQueue(client("sqs"), cloud.world.outputs["BatchTimersUrl"]),
             "watch_timers": TimerQueue(client("sqs"), cloud.world.outputs["WatchTimersUrl"]),
-            "limits": Limits(2_850, 13, items_per_second=140, wildcards_per_minute=55),
+            "dead_letters": dead_letters(cloud, "FlushTimersDeadLetters"),
+            "change_letters": dead_letters(cloud, "UploadsDeadLetters"),
+            "max_share": planner.MAX_SHARE,
+            "daily_items": 5_000,
+            "history_ttl_s": 90 * 24 * 60 * 60,
             "access_points": {},
             "both_forms": True,
             "now": cloud.world.virtual_time.now,
@@ -99,6 +110,46 @@ def flush_context(cloud, *, token, **changes):
         }
         | changes
     )
+
+
+def batch_context(cloud, *, token, **changes):
+    """Return what a batch of the running suite works with, some of it changed."""
+    client = cloud.world.client
+    return BatchContext(
+        **{
+            "ledger": ledger(cloud),
+            "cloudfront": client("cloudfront"),
+            "batch_timers": TimerQueue(client("sqs"), cloud.world.outputs["BatchTimersUrl"]),
+            "watch_timers": TimerQueue(client("sqs"), cloud.world.outputs["WatchTimersUrl"]),
+            "dead_letters": dead_letters(cloud, "BatchTimersDeadLetters"),
+            "limits": Limits(2_850, 13, items_per_second=140, wildcards_per_minute=55),
+            "history_ttl_s": 90 * 24 * 60 * 60,
+            "now": cloud.world.virtual_time.now,
+            "token": token,
+        }
+        | changes
+    )
+
+
+def ledger(cloud):
+    return Table(cloud.world.client("dynamodb"), cloud.world.outputs["LedgerTable"])
+
+
+def dead_letters(cloud, queue):
+    """Return the dead-letter queue *queue* (its name in the template)."""
+    return DeadLetterQueue(cloud.world.client("sqs"), cloud.world.deployment.resources[queue])
+
+
+def due_batches(ledger):
+    """Return the rows of all batches that are committed and not sent."""
+    # The index would be behind.
+    batches: KeyRange[BatchRow] = KeyRange("bucket#site", "batch#", "batch#~")
+    return [row for row in ledger.query(batches) if "timer" in row]
+
+
+def waiting_batches(cloud):
+    """Return the ids of the rows of all batches that are committed and not sent."""
+    return [rows.row_id(rows.key_of(row)) for row in due_batches(ledger(cloud))]
 
 
 def letters(cloud, queue):
@@ -130,7 +181,7 @@ def break_lists(cloud, *, times):
     return rule
 
 
-def rows(cloud):
+def all_rows(cloud):
     """Read the whole ledger, as DynamoDB spells it."""
     table = cloud.world.outputs["LedgerTable"]
     return cloud.world.client("dynamodb").scan(TableName=table, ConsistentRead=True)["Items"]
@@ -138,7 +189,7 @@ def rows(cloud):
 
 def end_state(cloud):
     """Tell what a run has led to, without the ids that differ from run to run."""
-    left = rows(cloud)
+    left = all_rows(cloud)
     invalidations = cloud.invalidations()
     announced = {event["detail"]["id"]: event for event in cloud.announcements()}
     return {

@@ -10,7 +10,7 @@ LAYER = Path(__file__).parents[2] / "layers" / "cloudfront"
 
 _TABLE = "cdn.aws.table"
 # What makes conditions: the functions of `cdn.aws.table`, and there boto3.
-_CONDITIONS = {"absent", "present", "equal", "passed"}
+_CONDITIONS = {"absent", "at_most", "equal", "passed", "present"}
 # A row with a key has one or has none.
 _ALWAYS = {
     True: '(Attr("pk").exists() | Attr("pk").not_exists())',
@@ -142,6 +142,8 @@ def _guards(node: ast.AST, *, own: bool) -> bool:
     match node:
         case ast.Call(func=ast.Attribute(ast.Name("table"), name)):
             return name in _CONDITIONS
+        case ast.Attribute(attr="is_mine"):
+            return True
         case ast.Call(func=ast.Name(name)):
             return own and name in _CONDITIONS
         case ast.Call(func=ast.Attribute(ast.Call(func=ast.Name("Attr")))):

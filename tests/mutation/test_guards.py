@@ -13,14 +13,17 @@ ROOT = Path(__file__).parents[2]
 
 
 def tests_of(module):
-    """Return what is to notice a mutant: the module's own tests first, then its package's."""
+    """
+    Return what is to notice a mutant: the module's own tests first, then its package's.
+
+    Of whole runs of the suite only those are tried that are about steps and who comes in between.
+    """
     package, _, name = module.removeprefix("cdn.").rpartition(".")
-    paths = (
-        f"tests/unit/cdn/{package}/test_{name}.py",
-        f"tests/unit/cdn/{package}",
-        f"tests/local/{package}/test_guards.py",
-        f"tests/local/{package}/test_{package}_guards.py",
-    )
+    own = f"tests/unit/cdn/{package}/test_{name}.py".replace("//", "/")
+    whole = ("flush_steps", "batch_steps", "halving", "holding", "flush_races", "second_actor")
+    paths = [own, *[f"tests/local/{package}/test_{what}.py" for what in whole]]
+    if package:
+        paths.append(f"tests/unit/cdn/{package}")
     return [path for path in paths if (ROOT / path).exists()]
 
 

@@ -392,9 +392,13 @@ class TestOrder:
         [
             ("UploadsDeadLettersAlarm", {"CollectChanges"}),
             ("ObjectsChanged", {"CollectChanges"}),
-            ("FlushTimers", {"SendInvalidations"}),
+            ("FlushTimers", {"PlanInvalidations"}),
+            ("BatchTimers", {"SendInvalidations"}),
             ("PollWatchesLog", {"PollWatches"}),
-            ("StepsFailedAlarm", {"CollectChanges", "SendInvalidations", "PollWatches"}),
+            (
+                "StepsFailedAlarm",
+                {"CollectChanges", "PlanInvalidations", "SendInvalidations", "PollWatches"},
+            ),
             ("SignAccessByKms", {"SignAccess"}),
             ("RotationOverdueAlarm", {"RotateKeys"}),
             ("SigningSecret", {"SignAccess", "RotateKeys"}),
@@ -442,11 +446,14 @@ class TestOrder:
             for statement in statements("AWS::IAM::Role", {name: RESOURCES[f"{name}Role"]})
             if "sqs:SendMessage" in as_list(statement["Action"])
             for queue, _ in references(statement["Resource"])
+            if not queue.endswith("DeadLetters")
             for receiver in jobs[queue] - {name}
         }
 
         assert sent == {
-            ("CollectChanges", "SendInvalidations"),
+            ("CollectChanges", "PlanInvalidations"),
+            ("PlanInvalidations", "SendInvalidations"),
+            ("PlanInvalidations", "PollWatches"),
             ("SendInvalidations", "PollWatches"),
         }
         assert all(
@@ -539,7 +546,8 @@ class TestQueues:
         for source in sources:
             queue = QUEUES[source["Queue"]["Fn::GetAtt"][0]]["Properties"]
             assert set(source) == {"Queue", "BatchSize", "FunctionResponseTypes"}
-            assert source["BatchSize"] == 10
+            # One bucket's plan keeps no other waiting.
+            assert source["BatchSize"] == (1 if name == "PlanInvalidations" else 10)
             assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
             assert queue["VisibilityTimeout"] > properties["Timeout"]
 
@@ -580,10 +588,11 @@ class TestWarnings:
 
     def test_counted(self):
         """
-        The steps that fail in the functions of both timers are counted by the metric of the alarm.
+        The steps that fail in the functions of all timers are counted by the metric of the alarm.
         """
         alarm = RESOURCES["StepsFailedAlarm"]["Properties"]
-        functions = [RESOURCES[name]["Properties"] for name in ("SendInvalidations", "PollWatches")]
+        names = ("PlanInvalidations", "SendInvalidations", "PollWatches")
+        functions = [RESOURCES[name]["Properties"] for name in names]
 
         assert alarm["MetricName"] == metrics.STEPS_FAILED
         assert alarm["Namespace"] == {"Ref": "AWS::StackName"}

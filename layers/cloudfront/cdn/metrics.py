@@ -15,6 +15,16 @@ if TYPE_CHECKING:
 STEPS_FAILED = "StepsFailed"
 STEPS_THROTTLED = "StepsThrottled"
 PATHS_INVALIDATED = "PathsInvalidated"
+CHANGES_SKIPPED = "ChangesSkipped"
+
+UNSENT_CHANGES_AGE = "UnsentChangesAge"
+"""For how many seconds the oldest change has waited whose invalidation is not sent."""
+
+BUCKETS_HELD = "BucketsHeld"
+"""In how many buckets changes are held."""
+
+COST_TODAY = "CostTodayCents"
+"""What today's items cost beyond the month's free ones."""
 
 ACCESS_GRANTED = "Granted"
 ACCESS_REFUSED = "Refused"
@@ -31,6 +41,10 @@ NAMES = frozenset(
         STEPS_FAILED,
         STEPS_THROTTLED,
         PATHS_INVALIDATED,
+        CHANGES_SKIPPED,
+        UNSENT_CHANGES_AGE,
+        BUCKETS_HELD,
+        COST_TODAY,
         ACCESS_GRANTED,
         ACCESS_REFUSED,
         ROTATION_STEPS_FAILED,

@@ -26,20 +26,23 @@ class CollectChangesSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class SendInvalidationsSettings:
+class PlanInvalidationsSettings:
     """
-    When a flush is due, where its rows and timers are, and which paths it names.
+    When a flush is due, where its rows and timers are, which paths it names, and their limits.
 
     Attributes:
+        dead_letters_url, change_letters_url: See `context.FlushContext`.
         access_points: See `origins.bucket_of`.
         url_forms: `both` or `links`; see `paths.forms`.
-        items_in_progress, wildcards_in_progress, items_per_second, wildcards_per_minute:
-            See `quotas.Limits`.
+        items_in_progress, wildcards_in_progress: See `quotas.Limits`; no batch takes more.
+        daily_items: So many are committed a day; beyond it changes are held.
     """
 
     ledger_table: str
     flush_timers_url: str
     dead_letters_url: str
+    change_letters_url: str
+    batch_timers_url: str
     watch_timers_url: str
     quiet_period_s: int
     max_wait_s: int
@@ -47,8 +50,30 @@ class SendInvalidationsSettings:
     url_forms: str
     items_in_progress: int
     wildcards_in_progress: int
+    daily_items: int
+    history_days: int
+    metrics_namespace: str
+
+
+@dataclass(frozen=True, slots=True)
+class SendInvalidationsSettings:
+    """
+    Where batches and their timers are, and how fast they are sent.
+
+    Attributes:
+        items_in_progress, wildcards_in_progress, items_per_second, wildcards_per_minute:
+            See `quotas.Limits`.
+    """
+
+    ledger_table: str
+    batch_timers_url: str
+    dead_letters_url: str
+    watch_timers_url: str
+    items_in_progress: int
+    wildcards_in_progress: int
     items_per_second: int
     wildcards_per_minute: int
+    history_days: int
     metrics_namespace: str
 
 
@@ -65,11 +90,15 @@ class PollWatchesSettings:
 
 @dataclass(frozen=True, slots=True)
 class SweepSettings:
-    """Where overdue rows are found, and the queues of their timers."""
+    """Where overdue rows are found, the queues of their timers, and whose changes are pending."""
 
+    upload_buckets: tuple[str, ...]
     ledger_table: str
     flush_timers_url: str
+    batch_timers_url: str
     watch_timers_url: str
+    quiet_period_s: int
+    max_wait_s: int
     metrics_namespace: str
 
 

@@ -1,30 +1,55 @@
-"""Schedule the timers of rows that are overdue: timers get lost, rows do not."""
+"""Find what no timer will bring back, and measure what waits: timers get lost, rows do not."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cdn import metrics
 from cdn.aws import rows
+from cdn.invalidation import budget, collecting
 from cdn.telemetry import StepResult
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from cdn.aws.rows import Timer
     from cdn.aws.table import Table
     from cdn.aws.timers import TimerQueue
+    from cdn.invalidation.collecting import CollectContext
 
-# A timer whose function died comes back by itself within its visibility timeout, 90 s.
+# A timer whose function died comes back by itself soon after its row's lock has expired.
 _OVERDUE_AFTER_MS = 120_000
+
+_EVER_MS = 10**15
 
 
 def steps(
-    ledger: Table, timers: Mapping[Timer, TimerQueue], *, now: Callable[[], float]
+    context: CollectContext, timers: Mapping[Timer, TimerQueue], buckets: Iterable[str]
 ) -> Iterator[StepResult]:
-    """Schedule the timer of every overdue row, and yield which."""
-    before_ms = int(now() * 1000) - _OVERDUE_AFTER_MS
+    """
+    Schedule the timer of every overdue row, and yield which.
+
+    Changes in *buckets* that no flush row tells of get one.
+    """
+    before_ms = int(context.now() * 1000) - _OVERDUE_AFTER_MS
     for timer, queue in timers.items():
-        for pk in ledger.overdue(timer, before_ms=before_ms):
-            row_id = rows.row_id(pk)
+        for key in context.ledger.overdue(timer, before_ms=before_ms):
+            row_id = rows.row_id(key)
             queue.schedule(row_id)
             yield StepResult("timer rescheduled", ids={"timer": timer, "row_id": row_id})
+    for bucket in buckets:
+        resumed = collecting.resume(context, bucket)
+        if resumed:
+            yield resumed
+
+
+def gauges(ledger: Table, buckets: Iterable[str], *, now_ms: int) -> dict[str, int]:
+    """Return the values of the metrics that tell what waits in *buckets*, and what today costs."""
+    flushes = [ledger.get(rows.flush(bucket)) or {} for bucket in buckets]
+    since_ms = [flush["first_change_at_ms"] for flush in flushes if "first_change_at_ms" in flush]
+    since_ms += [rows.planned_at_ms(key) for key in ledger.overdue("batch", before_ms=_EVER_MS)]
+    return {
+        metrics.UNSENT_CHANGES_AGE: (now_ms - min(since_ms, default=now_ms)) // 1000,
+        metrics.BUCKETS_HELD: sum("held_item_count" in flush for flush in flushes),
+        metrics.COST_TODAY: budget.cents_today(ledger, now_ms=now_ms),
+    }

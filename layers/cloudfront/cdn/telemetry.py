@@ -24,11 +24,15 @@ Outcome = Literal[
     "flush locked",
     "flush finished",
     "flush continues",
-    "flush retried later",
     "changes already planned",
+    "changes held",
+    "change dead-lettered",
+    "plan halved",
     "plan committed",
     "plan discarded",
     "plan gone",
+    "batch not due",
+    "batch locked",
     "invalidation created",
     "invalidation target gone",
     "batch halved",
@@ -45,6 +49,7 @@ Outcome = Literal[
     "watch ended",
     "end announced",
     "timer rescheduled",
+    "flush resumed",
     "rotation step taken",
     "rotation step failed",
     "rotation waits",
@@ -69,6 +74,10 @@ class Meaning(NamedTuple):
 
 _MEANINGS: Mapping[Outcome, Meaning] = {
     "message dead-lettered": Meaning("warning"),
+    "flush resumed": Meaning("warning"),
+    "changes held": Meaning("warning"),
+    "change dead-lettered": Meaning("warning", metrics.STEPS_FAILED),
+    "plan halved": Meaning("warning"),
     "plan gone": Meaning("warning"),
     "batch halved": Meaning("warning"),
     "batch retried later": Meaning("warning", metrics.STEPS_FAILED),
@@ -83,6 +92,12 @@ _MEANINGS: Mapping[Outcome, Meaning] = {
 }
 _PLAIN = Meaning()
 
+# Of these, a number among the ids is a metric.
+_COUNTED: Mapping[Outcome, tuple[str, str]] = {
+    "invalidation created": (metrics.PATHS_INVALIDATED, "paths"),
+    "plan committed": (metrics.CHANGES_SKIPPED, "skipped"),
+}
+
 # Of these, when a step is due again is when it is retried.
 _RETRIED: frozenset[Outcome] = frozenset(
     {
@@ -90,7 +105,6 @@ _RETRIED: frozenset[Outcome] = frozenset(
         "quota exhausted",
         "step failed",
         "batch retried later",
-        "flush retried later",
         "rotation step failed",
     }
 )
@@ -174,16 +188,19 @@ class Telemetry:
         log = self.log.warning if meaning.level == "warning" else self.log.info
         log(result.outcome, **log_fields(result))
         values = {meaning.metric: 1} if meaning.metric else {}
-        if result.outcome == "invalidation created":
-            values[metrics.PATHS_INVALIDATED] = result.ids["paths"]
-        if values:
+        if result.outcome in _COUNTED:
+            metric, count = _COUNTED[result.outcome]
+            values[metric] = result.ids[count]
+        if any(values.values()):
             self.write(metrics.line(self.namespace, int(self.now() * 1000), values) + "\n")
 
 
 # ── Announcements ─────────────────────────────────────────────────────────────────────────────────
 
-WatchKind = Literal["invalidation", "deployment", "flush"]
-WatchOutcome = Literal["completed", "superseded", "gone", "failed", "timed_out"]
+WatchKind = Literal["invalidation", "deployment", "refusal", "flush", "changes"]
+WatchOutcome = Literal[
+    "completed", "superseded", "gone", "failed", "timed_out", "refused", "skipped", "held"
+]
 
 SIGNING_KEY_ACTIVATED = "Signing Key Activated"
 SIGNING_KEY_REVOKED = "Signing Key Revoked"
@@ -200,7 +217,10 @@ _WATCH_DETAIL_TYPES: Mapping[tuple[WatchKind, WatchOutcome], str] = {
     ("deployment", "gone"): "Deployment Gone",
     ("deployment", "failed"): "Deployment Failed",
     ("deployment", "timed_out"): "Watch Timed Out",
+    ("refusal", "refused"): "Invalidation Refused",
     ("flush", "failed"): "Flush Failed",
+    ("changes", "skipped"): "Changes Skipped",
+    ("changes", "held"): "Changes Held",
 }
 
 DETAIL_TYPES = frozenset(

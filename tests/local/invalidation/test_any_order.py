@@ -13,7 +13,13 @@ from local.pollers import Delivery
 from tests.local import suite
 
 KEYS = [f"{folder}/{name}" for folder in "ab" for name in ("1", "2", "3 +")] + ["index.html"]
-FUNCTIONS = ["collect_changes", "send_invalidations", "poll_watches", "sweep"]
+FUNCTIONS = [
+    "collect_changes",
+    "plan_invalidations",
+    "send_invalidations",
+    "poll_watches",
+    "sweep",
+]
 MODEL_URLS = {key: [f"/{key}"] for key in KEYS} | {
     "a/3 +": ["/a/3%20+", "/a/3%20%2B"],
     "b/3 +": ["/b/3%20+", "/b/3%20%2B"],
@@ -70,7 +76,7 @@ class AnyOrder(RuleBasedStateMachine):
             Rule(does=Does.THROTTLE, service=service, nth=made + 1, times=times)
         )
 
-    @rule(queue=st.sampled_from(["FlushTimersUrl", "WatchTimersUrl"]))
+    @rule(queue=st.sampled_from(["FlushTimersUrl", "BatchTimersUrl", "WatchTimersUrl"]))
     def lose(self, queue):
         sqs = self.world.client("sqs")
         with suppress(sqs.exceptions.PurgeQueueInProgress):

@@ -25,9 +25,9 @@ def run(*rules, lose=False, badly=False):
             )
         suite.upload(cloud, "index.html", "css/a b.css", "css/site.css", "js/app.js")
         cloud.delete("js/app.js")
-        for row in ("collect_changes", "send_invalidations") if lose else ():
+        for row in ("collect_changes", "plan_invalidations", "send_invalidations") if lose else ():
             world.run(until=lambda row=row: world.invocations[-1].function == row)
-            for queue in ("FlushTimersUrl", "WatchTimersUrl"):
+            for queue in ("FlushTimersUrl", "BatchTimersUrl", "WatchTimersUrl"):
                 world.client("sqs").purge_queue(QueueUrl=world.outputs[queue])
             world.run(limit_s=450)
         world.settle()
@@ -64,6 +64,7 @@ class TestCrash:
         ("function", "lose"),
         [
             ("collect_changes", False),
+            pytest.param("plan_invalidations", False, marks=pytest.mark.prove),
             pytest.param("send_invalidations", False, marks=pytest.mark.prove),
             pytest.param("poll_watches", False, marks=pytest.mark.prove),
             pytest.param("sweep", True, marks=pytest.mark.prove),
@@ -85,7 +86,10 @@ class TestCrash:
                 assert crashes == 1
 
     @pytest.mark.prove
-    @pytest.mark.parametrize("function", ["collect_changes", "send_invalidations", "poll_watches"])
+    @pytest.mark.parametrize(
+        "function",
+        ["collect_changes", "plan_invalidations", "send_invalidations", "poll_watches"],
+    )
     def test_badly_delivered(self, function, subtests):
         """
         Nor does it under duplicates and reordering: all is covered, nothing paid for twice.

@@ -1,19 +1,15 @@
 """A flush says what it did, keeps no lock that it does not use, and needs no row that may go."""
 
-from contextlib import suppress
 from itertools import count
-from types import SimpleNamespace
 
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
 from cdn.aws import retryable, rows
-from cdn.aws.table import Table
-from cdn.cloudfront.quotas import Limits
 from cdn.invalidation import flushes
 from cdn.invalidation.flushes import FlushDelays
 from cdn.telemetry import log_fields
-from local.faults import Crash, Does, Rule
+from local.faults import Does, Rule
 from tests.local import suite
 
 DELAYS = FlushDelays(quiet_period_ms=2_000, max_wait_ms=60_000)
@@ -28,7 +24,7 @@ def cloud():
 
 @pytest.fixture
 def ledger(cloud):
-    return Table(cloud.world.client("dynamodb"), cloud.world.outputs["LedgerTable"])
+    return suite.ledger(cloud)
 
 
 def token():
@@ -48,8 +44,9 @@ def flush(cloud, **changes):
     return list(flushes.steps(suite.flush_context(cloud, token=token, **changes), DELAYS, "site"))
 
 
-def sent(cloud):
-    return [one.items for one in cloud.invalidations()[1:]]
+def waiting(ledger):
+    """Return the items of every batch that is committed and not sent."""
+    return [tuple(rows.unpack(row["items"])) for row in suite.due_batches(ledger)]
 
 
 def refused(cloud, operation, *, code, status=400):
@@ -59,36 +56,27 @@ def refused(cloud, operation, *, code, status=400):
 
 
 class TestSaid:
-    def test_invalidated(self, cloud):
+    def test_planned(self, cloud, ledger):
         """
-        A flush says what was planned and what was created, with all ids and counts.
+        A flush says what was planned, with all ids and counts, and ends with its commitment.
         """
         change(cloud, "a.css", "b.css")
 
-        planned, created, finished = flush(cloud)
+        planned, finished = flush(cloud)
 
-        (invalidation,) = cloud.invalidations()[1:]
         assert planned.outcome == "plan committed"
         assert planned.ids == {
             "bucket": "site",
             "plan_id": planned.ids["plan_id"],
             "changes": 2,
             "skipped": 0,
+            "widened": 0,
             "batches": 1,
             "paths": 2,
             "wildcards": 0,
         }
-        assert created.outcome == "invalidation created"
-        assert created.ids == {
-            "bucket": "site",
-            "plan_id": planned.ids["plan_id"],
-            "distribution_id": cloud.distribution_id,
-            "invalidation_id": invalidation.id,
-            "caller_reference": created.ids["caller_reference"],
-            "paths": 2,
-            "wildcards": 0,
-        }
         assert (finished.outcome, finished.due_at_ms) == ("flush finished", None)
+        assert waiting(ledger) == [("/a.css", "/b.css")]
 
     def test_skipped(self, cloud):
         """
@@ -101,6 +89,16 @@ class TestSaid:
         assert (planned.outcome, planned.ids["skipped"]) == ("plan committed", 1)
         assert planned.reason == "CloudFront invalidates no path with ~"
         assert finished.outcome == "flush finished"
+
+    def test_widened(self, cloud):
+        """
+        A plan whose item takes more than its own copies says why.
+        """
+        change(cloud, "a*", "~b")
+
+        planned, _ = flush(cloud)
+
+        assert planned.ids["widened"] == 1
 
     def test_throttled(self, cloud):
         """
@@ -122,25 +120,12 @@ class TestSaid:
         assert 0 <= throttled.due_at_ms - now_ms - retryable.backoff_ms(1) < 100
         assert {"operation", "code", "retry_at"} <= log_fields(throttled).keys()
 
-    def test_own_quota(self, cloud):
-        """
-        A flush that the stack's own limits hold up says so.
-        """
-        limits = Limits(1, 1, items_per_second=1, wildcards_per_minute=1)
-        change(cloud, "a.css", "b.css")
-
-        planned, created, last = flush(cloud, limits=limits)
-
-        assert (planned.ids["batches"], created.outcome) == (2, "invalidation created")
-        assert (last.outcome, last.ids["code"]) == ("quota exhausted", "QuotaExhausted")
-        assert last.due_at_ms is not None
-
     def test_repeated(self, cloud, ledger):
         """
         Changes that a plan had before are said to be planned already.
         """
         change(cloud, "a.css")
-        (row,) = ledger.query(rows.all_changes("site"))
+        (row,) = ledger.query_all(rows.all_changes("site"))
         flush(cloud)
         ledger.replace(rows.key_of(row), row)
         now_ms = int(cloud.world.virtual_time.now() * 1000)
@@ -152,151 +137,86 @@ class TestSaid:
 
         assert (repeated.outcome, repeated.ids["changes"]) == ("changes already planned", 1)
         assert finished.outcome == "flush finished"
-        assert len(sent(cloud)) == 1
+        assert waiting(ledger) == [("/a.css",)]
 
-    def test_target_gone(self, cloud):
-        """
-        A batch whose distribution is gone says which.
-        """
-        refused(cloud, "CreateInvalidation", code="NoSuchDistribution", status=404)
-        change(cloud, "a.css")
 
-        _, gone, _ = flush(cloud)
-
-        assert gone.outcome == "invalidation target gone"
-        assert gone.ids["distribution_id"] == cloud.distribution_id
-        assert cloud.distribution_id in gone.reason
-
-    def test_batch_failed(self, cloud):
-        """
-        A batch says each time that it failed, and at last that it is not retried.
-        """
-        refused(cloud, "CreateInvalidation", code="InvalidArgument")
-        change(cloud, "a.css")
-        outcomes, counted = [], []
-        for _ in range(retryable.MAX_ERRORS):
-            results = flush(cloud)
-            outcomes += [result.outcome for result in results]
-            counted += [result.meaning.metric for result in results if result.meaning.metric]
-            cloud.world.virtual_time.advance(150)
-
-        assert outcomes.count("batch retried later") == retryable.MAX_ERRORS - 1
-        assert outcomes.count("flush retried later") == retryable.MAX_ERRORS - 1
-        assert outcomes[-2:] == ["batch failed", "flush finished"]
-        assert counted == ["StepsFailed"] * retryable.MAX_ERRORS
+class TestErrors:
+    def flush_until_due(self, cloud, **changes):
+        """Take the steps of one flush, and wait until it is due again."""
+        *_, last = flush(cloud, **changes)
+        if last.due_at_ms is not None:
+            cloud.world.virtual_time.jump_to(last.due_at_ms / 1000)
+        return last
 
     def test_retries_exhausted(self, cloud):
         """
-        A flush that meets five unexpected errors says so, and does not come back by itself.
+        A flush that meets error after error backs off for hours, and then lies where people look.
         """
         refused(cloud, "ListDistributions", code="AccessDenied", status=403)
         change(cloud, "a.css")
-        results = []
-        for _ in range(retryable.MAX_ERRORS):
-            results += flush(cloud)
-            cloud.world.virtual_time.advance(31)
+        began = cloud.world.virtual_time.now()
 
-        *failed, exhausted = results
+        *failed, exhausted = [self.flush_until_due(cloud) for _ in range(retryable.MAX_ERRORS)]
+
         assert {result.outcome for result in failed} == {"step failed"}
         assert {result.ids["code"] for result in failed} == {"AccessDenied"}
         assert (exhausted.outcome, exhausted.due_at_ms) == ("retries exhausted", None)
-        assert "bucket site met 5 errors in a row, the last one AccessDenied" in exhausted.reason
+        assert "bucket site met 12 errors in a row" in exhausted.reason
+        assert 12 * 3_600 < cloud.world.virtual_time.now() - began < 13 * 3_600
+        (letter,) = suite.letters(cloud, "FlushTimersDeadLetters")
+        assert "AccessDenied" in letter["MessageAttributes"]["reason"]["StringValue"]
 
+    def test_redriven(self, cloud, ledger):
+        """
+        When its timer is sent again, its attempts begin anew.
+        """
+        rule = refused(cloud, "ListDistributions", code="AccessDenied", status=403)
+        change(cloud, "a.css")
+        for _ in range(retryable.MAX_ERRORS):
+            self.flush_until_due(cloud)
 
-class TestHalved:
-    @pytest.fixture
-    def refused_paths(self, cloud):
-        """Paths for which CloudFront refuses a whole request."""
-        client = cloud.world.client("cloudfront")
-        refused = {b"/bad.css"}
-        message = "Your request contains one or more invalid invalidation paths."
-        refusal = {
-            "Error": {"Code": "InvalidArgument", "Message": message},
-            "ResponseMetadata": {"HTTPStatusCode": 400},
-        }
+        assert self.flush_until_due(cloud).outcome == "step failed"
+        cloud.world.faults.rules.remove(rule)
+        assert self.flush_until_due(cloud).outcome == "flush finished"
+        assert waiting(ledger) == [("/a.css",)]
 
-        def refuse(params, **_):
-            hit = any(b"<Path>%b</Path>" % path in params["body"] for path in refused)
-            return (SimpleNamespace(status_code=400), refusal) if hit else None
-
-        event = "before-call.cloudfront.CreateInvalidation"
-        client.meta.events.register_first(event, refuse)
-        yield refused
-        client.meta.events.unregister(event, refuse)
-
-    def flush_again(self, cloud):
-        """Take the steps of some flushes, each after the last one's pause."""
+    def test_alternating(self, cloud):
+        """
+        An error of the network in between does not let the count begin anew.
+        """
+        change(cloud, "a.css")
         outcomes = []
-        for _ in range(8):
-            outcomes += [result.outcome for result in flush(cloud)]
-            cloud.world.virtual_time.advance(121)
-        return outcomes
+        for code in ["AccessDenied", "Throttling"] * retryable.MAX_ERRORS:
+            rule = refused(cloud, "ListDistributions", code=code)
+            outcomes.append(self.flush_until_due(cloud).outcome)
+            cloud.world.faults.rules.remove(rule)
 
-    def items(self, cloud):
-        return sorted(item for invalidation in sent(cloud) for item in invalidation)
+        assert outcomes[2 * retryable.MAX_ERRORS - 2] == "retries exhausted"
 
-    def test_alone(self, cloud, refused_paths):
+    def test_our_own_fault(self, cloud, ledger):
         """
-        One item that is refused is halved off: all others go, and it fails by itself.
+        Whatever flies out of a flush is counted like an error of AWS's, and releases the lock.
         """
-        change(cloud, "a.css", "bad.css", "c.css", "d.css", "e.css")
+        change(cloud, "a.css")
+        broken = ledger.client
 
-        outcomes = self.flush_again(cloud)
+        def fault(**_):
+            raise ZeroDivisionError("a fault of ours")
 
-        assert outcomes.count("batch halved") == 2
-        assert outcomes.count("batch failed") == 1
-        assert outcomes[-1] == "nothing pending"
-        assert self.items(cloud) == ["/a.css", "/c.css", "/d.css", "/e.css"]
+        broken.meta.events.register_first("before-call.dynamodb.Query", fault)
+        (failed,) = flush(cloud)
+        broken.meta.events.unregister("before-call.dynamodb.Query", fault)
 
-    @pytest.mark.parametrize("nth", range(1, 12))
-    def test_dies(self, cloud, ledger, refused_paths, nth):
+        assert failed.outcome == "step failed"
+        assert failed.ids["code"] == "ZeroDivisionError"
+        assert ledger.get(rows.flush("site"))["error_count"] == 1
+        assert "lock" not in ledger.get(rows.flush("site"))
+        cloud.world.virtual_time.jump_to(failed.due_at_ms / 1000)
+        assert flush(cloud)[-1].outcome == "flush finished"
+
+    def test_network_error(self, cloud, ledger):
         """
-        Wherever it dies, and though the whole would be taken then, nothing is paid for twice.
-        """
-        change(cloud, "a.css", "bad.css")
-        steps = flushes.steps(suite.flush_context(cloud, token=token), DELAYS, "site")
-        assert next(steps).outcome == "plan committed"
-        cloud.world.faults.restart()
-        cloud.world.faults.rules.append(Rule(does=Does.CRASH_BEFORE, service="dynamodb", nth=nth))
-        with suppress(Crash):
-            list(steps)
-        cloud.world.faults.rules.clear()
-        refused_paths.clear()
-        cloud.world.virtual_time.advance(200)
-
-        self.flush_again(cloud)
-
-        assert self.items(cloud) == ["/a.css", "/bad.css"]
-        assert list(ledger.query(rows.all_changes("site"))) == []
-
-    def test_reference_conflict(self, cloud):
-        """
-        A CallerReference that was used before is no matter of items: halves would be paid for anew.
-        """
-        change(cloud, "a.css", "b.css")
-        client = cloud.world.client("cloudfront")
-        message = "Your request contains a caller reference that was used for a previous batch."
-        refusal = {
-            "Error": {"Code": "InvalidArgument", "Message": message},
-            "ResponseMetadata": {"HTTPStatusCode": 400},
-        }
-
-        def refuse(**_):
-            return SimpleNamespace(status_code=400), refusal
-
-        event = "before-call.cloudfront.CreateInvalidation"
-        client.meta.events.register_first(event, refuse)
-        outcomes = [result.outcome for result in flush(cloud, cloudfront=client)]
-        client.meta.events.unregister(event, refuse)
-
-        assert outcomes == ["plan committed", "batch retried later", "flush retried later"]
-
-
-class TestLock:
-    @pytest.mark.parametrize("operation", ["ListDistributions", "CreateInvalidation"])
-    def test_network_error(self, cloud, ledger, operation):
-        """
-        An error of the network counts as a failure, releases the lock, and is retried later.
+        An error of the network counts as a failure, releases the lock, and is retried soon.
         """
         change(cloud, "a.css")
         client = cloud.world.client("cloudfront")
@@ -304,66 +224,150 @@ class TestLock:
         def unplug(**_):
             raise EndpointConnectionError(endpoint_url="https://cloudfront.amazonaws.com")
 
-        client.meta.events.register_first(f"before-call.cloudfront.{operation}", unplug)
+        client.meta.events.register_first("before-call.cloudfront.ListDistributions", unplug)
         *_, failed = flush(cloud, cloudfront=client)
-        client.meta.events.unregister(f"before-call.cloudfront.{operation}", unplug)
+        client.meta.events.unregister("before-call.cloudfront.ListDistributions", unplug)
 
         assert failed.outcome == "step failed"
         assert failed.meaning == ("warning", "StepsFailed")
         assert failed.ids["code"] == "EndpointConnectionError"
-        assert "lock" not in (ledger.get(rows.flush("site")) or {})
-        assert failed.due_at_ms is not None
+        assert "lock" not in ledger.get(rows.flush("site"))
         cloud.world.virtual_time.jump_to(failed.due_at_ms / 1000)
         assert flush(cloud)[-1].outcome == "flush finished"
-        assert sent(cloud) == [("/a.css",)]
+        assert waiting(ledger) == [("/a.css",)]
 
 
-class TestPlanGone:
+class TestCommitted:
     @pytest.fixture
     def committed(self, cloud, ledger):
-        """Commit a plan of one changed file, of which nothing is sent yet, and return its id."""
-        rule = refused(cloud, "CreateInvalidation", code="Throttling")
+        """Commit a plan of one changed file, die before its batch is due, and return its id."""
         change(cloud, "a.css")
-        planned, _ = flush(cloud)
-        cloud.world.faults.rules.remove(rule)
-        cloud.world.virtual_time.advance(150)
+        steps = flushes.steps(suite.flush_context(cloud, token=token), DELAYS, "site")
+        planned = next(steps)
+        steps.close()
+        cloud.world.virtual_time.advance(400)
         return planned.ids["plan_id"]
 
-    def test_planned_anew(self, cloud, ledger, committed):
+    def test_finished(self, cloud, ledger, committed):
+        """
+        Whoever finds a committed plan makes its batches due, from the rows alone.
+        """
+        assert waiting(ledger) == []
+
+        assert [result.outcome for result in flush(cloud)] == ["flush finished"]
+
+        assert waiting(ledger) == [("/a.css",)]
+        assert list(ledger.query_all(rows.all_changes("site"))) == []
+
+    def test_gone(self, cloud, ledger, committed):
         """
         A flush whose plan is gone plans what is pending anew, and its bucket goes on.
         """
         ledger.delete([rows.plan("site", committed)])
 
-        gone, planned, created, finished = flush(cloud)
+        gone, planned, finished = flush(cloud)
 
         assert (gone.outcome, gone.ids["plan_id"]) == ("plan gone", committed)
         assert planned.ids["plan_id"] != committed
-        assert created.outcome == "invalidation created"
         assert finished.outcome == "flush finished"
-        assert sent(cloud) == [("/a.css",)]
+        assert waiting(ledger) == [("/a.css",)]
         assert ledger.get(rows.plan("site", committed)) is None
+        assert list(ledger.query(rows.batches("site", committed))) == []
 
     def test_no_time_to_live(self, cloud, ledger, committed):
         """
-        What a flush still depends on does not expire: a committed plan, and its unsent batches.
+        A batch that is due does not expire.
         """
-        plan = ledger.get(rows.plan("site", committed))
-        (batch,) = ledger.query(rows.batches("site", committed))
+        flush(cloud)
 
-        assert plan is not None
-        assert "expires_at_s" not in plan
+        (batch,) = ledger.query(rows.batches("site", committed))
         assert "expires_at_s" not in batch
 
-    def test_expires_afterwards(self, cloud, ledger, committed):
+    def test_draft_expires(self, cloud, ledger, committed):
         """
-        A finished plan is kept for as long as an event may come again, and then goes.
+        A draft does.
+        """
+        (batch,) = ledger.query(rows.batches("site", committed))
+        assert 0 < batch["expires_at_s"] - cloud.world.virtual_time.now() <= rows.PLAN_TTL_S
+
+    def test_plan_is_kept(self, cloud, ledger, committed):
+        """
+        A plan is kept for as long as an event may come again, from its commitment on.
         """
         flush(cloud)
 
         plan = ledger.get(rows.plan("site", committed))
+        now_s = int(cloud.world.virtual_time.now())
+        assert 0 <= now_s + rows.PLAN_TTL_S - plan["expires_at_s"] <= 1
+
+    def test_history(self, cloud, ledger, committed):
+        """
+        What was planned can be looked up for as long as the setting says.
+        """
+        draft = ledger.get(rows.history("site", committed))
+        assert "committed_at_ms" not in draft
+
+        flush(cloud, history_ttl_s=1_000_000)
+
+        history = ledger.get(rows.history("site", committed))
+        now_s = int(cloud.world.virtual_time.now())
+        assert rows.unpack(history["keys"]) == ["a.css"]
+        assert history["item_count"] == 1
+        assert 0 <= now_s + 1_000_000 - history["expires_at_s"] <= 1
+        assert history["committed_at_ms"] // 1000 in (now_s - 1, now_s)
+
+    def test_sent_meanwhile(self, cloud, ledger, committed):
+        """
+        A batch that was sent before its flush went on stays sent.
+        """
         (batch,) = ledger.query(rows.batches("site", committed))
-        finished_at_s = int(cloud.world.virtual_time.now())
-        assert plan is not None
-        for row in (plan, batch):
-            assert 0 <= finished_at_s + rows.PLAN_TTL_S - row["expires_at_s"] <= 1
+        ledger.update(rows.key_of(batch), put={"sent_at_ms": 1}, remove=("expires_at_s",))
+
+        flush(cloud)
+
+        assert waiting(ledger) == []
+
+
+class TestSkipped:
+    def skipped(self, cloud):
+        cloud.world.settle()
+        return [
+            event["detail"]
+            for event in cloud.announcements()
+            if event["detail-type"] == "Changes Skipped"
+        ]
+
+    def test_announced(self, cloud):
+        """
+        What no item covers is announced with its bucket, reason, count and first keys.
+        """
+        suite.upload(cloud, "~a.css", "~b.css", "c.css")
+
+        (skipped,) = self.skipped(cloud)
+
+        assert skipped["bucket"] == "site"
+        assert skipped["reason"] == "CloudFront invalidates no path with ~"
+        assert skipped["key_count"] == 2
+        assert skipped["first_keys"] == ["~a.css", "~b.css"]
+
+    def test_once_an_hour(self, cloud):
+        """
+        The same reason is announced once an hour.
+        """
+        for wait_s in (60, 3_600, 0):
+            suite.upload(cloud, "~a.css")
+            cloud.world.settle()
+            cloud.world.run(limit_s=wait_s)
+
+        assert len(self.skipped(cloud)) == 2
+
+    def test_not_served(self, cloud):
+        """
+        So it is with what no distribution serves.
+        """
+        suite.update(cloud, Enabled=False)
+        suite.upload(cloud, "a.css")
+
+        (skipped,) = self.skipped(cloud)
+
+        assert skipped["reason"].startswith("no enabled distribution serves it")

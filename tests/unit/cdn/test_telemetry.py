@@ -116,7 +116,7 @@ class TestWords:
         readme = (ROOT / "README.md").read_text(encoding="utf-8")
         named = set(
             re.findall(
-                r"`((?:Invalidation|Deployment|Flush|Watch|Signing Keys?) [A-Z][A-Za-z ]+)`"
+                r"`((?:Invalidation|Deployment|Flush|Changes|Watch|Signing Keys?) [A-Z][A-Za-z ]+)`"
                 r'|"detail-type": "([^"]+)"',
                 readme,
             )

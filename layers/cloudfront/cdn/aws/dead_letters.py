@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -17,22 +18,29 @@ REASON = "reason"
 _MAX_REASON_CHARS = 500
 
 
-def send(client: SQSClient, queue_url: str, *, body: str, reason: str) -> None:
-    """
-    Dead-letter *body* at once, as SQS itself would after many receives, but with the reason.
+@dataclass(frozen=True, slots=True)
+class DeadLetterQueue:
+    """A queue that nobody reads but people."""
 
-    Args:
-        reason: For people; only its first 500 characters are kept.
+    client: SQSClient
+    queue_url: str
 
-    Raises:
-        RetryLaterError: SQS did not take it: let the message come again.
-    """
-    shortened = reason[:_MAX_REASON_CHARS]
-    try:
-        client.send_message(
-            QueueUrl=queue_url,
-            MessageBody=body,
-            MessageAttributes={REASON: {"DataType": "String", "StringValue": shortened}},
-        )
-    except (ClientError, BotoCoreError) as exc:
-        raise RetryLaterError("SendMessage", retryable.code_of(exc)) from exc
+    def send(self, *, body: str, reason: str) -> None:
+        """
+        Dead-letter *body* at once, as SQS itself would after many receives, but with the reason.
+
+        Args:
+            reason: For people; only its first 500 characters are kept.
+
+        Raises:
+            RetryLaterError: SQS did not take it: let the message come again.
+        """
+        shortened = reason[:_MAX_REASON_CHARS]
+        try:
+            self.client.send_message(
+                QueueUrl=self.queue_url,
+                MessageBody=body,
+                MessageAttributes={REASON: {"DataType": "String", "StringValue": shortened}},
+            )
+        except (ClientError, BotoCoreError) as exc:
+            raise RetryLaterError("SendMessage", retryable.code_of(exc)) from exc

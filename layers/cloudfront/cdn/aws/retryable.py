@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as AwsConnectionError
 
 from cdn.errors import RetryLaterError
@@ -15,11 +15,13 @@ if TYPE_CHECKING:
 
     from cdn.telemetry import Outcome
 
-MAX_ERRORS = 5
-"""So many unexpected errors in a row exhaust the retries of a flush, a batch or a watch."""
+MAX_ERRORS = 12
+"""So many unexpected errors exhaust the retries of a flush, a batch or a watch: half a day's."""
 
 ERROR_BACKOFF_MS = 30_000
-"""Before a step that met an unexpected error is retried."""
+"""Before a step that met an unexpected error is retried for the first time."""
+
+_MAX_ERROR_BACKOFF_MS = 4 * 60 * 60 * 1_000
 
 # What botocore retries as throttling or as transient, and what it does not know:
 # TooManyInvalidationsInProgress, the part of a BatchWriteItem that DynamoDB throttles, and our own
@@ -82,9 +84,9 @@ def error_code(response: Mapping[str, Any]) -> str:
     return code
 
 
-def code_of(error: ClientError | BotoCoreError) -> str:
+def code_of(error: Exception) -> str:
     """
-    Return what AWS or, before it was reached, botocore calls *error*.
+    Return what AWS or, where it was not AWS, Python calls *error*.
 
     >>> from botocore.exceptions import EndpointConnectionError
     >>> code_of(EndpointConnectionError(endpoint_url="https://cloudfront.amazonaws.com"))
@@ -93,9 +95,23 @@ def code_of(error: ClientError | BotoCoreError) -> str:
     return error_code(error.response) if isinstance(error, ClientError) else type(error).__name__
 
 
+def error_backoff_ms(error_count: int) -> int:
+    """
+    Return the pause after an unexpected error: 30 s at first, doubled each time, up to 4 hours.
+
+    A person has to mend what is refused, so that it takes a person's time.
+
+    >>> [error_backoff_ms(error_count) // 1000 for error_count in (1, 2, 3, 11)]
+    [30, 60, 120, 14400]
+    >>> sum(error_backoff_ms(error_count) for error_count in range(1, MAX_ERRORS)) // 3_600_000
+    12
+    """
+    return min(ERROR_BACKOFF_MS << min(error_count - 1, 20), _MAX_ERROR_BACKOFF_MS)
+
+
 def backoff_ms(retry_count: int) -> int:
     """
-    Return the pause before a retry: 5 s at first, doubled each time, never over 2 minutes.
+    Return the pause after throttling: 5 s at first, doubled each time, never over 2 minutes.
 
     >>> [backoff_ms(retry_count) // 1000 for retry_count in (1, 2, 3, 9)]
     [5, 10, 20, 120]

@@ -15,11 +15,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypedDict, TypeVar
 
-Timer = Literal["flush", "watch"]
+Timer = Literal["flush", "batch", "watch"]
 """The queue whose message brings a row back."""
 
 PLAN_TTL_S = 15 * 24 * 60 * 60
 """SQS keeps a message for 14 days at most, so no event comes again after that."""
+
+BUDGET_TTL_S = 400 * 24 * 60 * 60
+"""For so long one can look up what a day cost."""
 
 WATCH_TTL_S = 30 * 24 * 60 * 60
 """For so long one can look up what became of an invalidation."""
@@ -60,14 +63,17 @@ class KeyRange(Generic[R]):
     last: str
 
 
-def row_id(pk: str) -> str:
+def row_id(key: Key[Any]) -> str:
     """
-    Return by what a timer names the row that waits for it in the partition *pk*.
+    Return by what a timer names the row *key* that waits for it.
 
-    >>> row_id("bucket#my-site"), row_id("watch#invalidation/E1/I1")
+    >>> row_id(flush("my-site")), row_id(watch("invalidation/E1/I1"))
     ('my-site', 'invalidation/E1/I1')
+    >>> row_id(batch("my-site", "0017#a", 3))
+    'my-site/0017#a#0003'
     """
-    return pk.partition("#")[2]
+    name = key.pk.partition("#")[2]
+    return f"{name}/{key.sk.removeprefix(_BATCH)}" if key.sk.startswith(_BATCH) else name
 
 
 # ── One bucket ────────────────────────────────────────────────────────────────────────────────────
@@ -82,13 +88,17 @@ class FlushRow(Row, total=False):
         first_change_at_ms, last_change_at_ms: Of the changes that are pending; absent where none
             are.
         lock: Of the one flush at work, until `lock_expires_at_ms`.
-        plan_id: The committed plan that is not finished yet.
+        attempt_count: So often the lock was acquired since a flush last came to an end of its own.
+        plan_id: The plan that is committed, and whose batches are not all due yet.
+        max_changes: No more go into the next plan; absent where nothing speaks against all.
         retry_count: So many retryable error responses came in a row.
         retry_at_ms: Not before this moment after one.
-        error_count: So many unexpected errors came in a row.
+        error_count: So many unexpected errors came since the last plan.
+        held_item_count: So many items did not fit what the day may still cost.
+        released: A person lets the next plan go, whatever it costs.
 
-    Written by `collecting` (the first three, `timer`, `due_at_ms`), `flushes` (all else) and
-    `batches` (`plan_id`).
+    Written by `collecting` (the first three, `timer`, `due_at_ms`), `flushes` (all else), `plans`
+    (`plan_id`), and the command `release` (`released`, `retry_at_ms`, `due_at_ms`).
     """
 
     collected_count: int
@@ -98,17 +108,22 @@ class FlushRow(Row, total=False):
     due_at_ms: int
     lock: str
     lock_expires_at_ms: int
+    attempt_count: int
     plan_id: str
+    max_changes: int
     retry_count: int
     retry_at_ms: int
     error_count: int
+    held_item_count: int
+    released: bool
 
 
 class ChangesRow(Row, total=False):
     """
     Changes that one invocation of `collect_changes` collected, until a plan has them.
 
-    Written whole by `collecting`, deleted by `flushes` and `batches`. No time to live.
+    Written whole by `collecting`, without those that were dead-lettered by `flushes`, which deletes
+    it as `plans` does. No time to live.
 
     Attributes:
         changes: See `changes.pack`.
@@ -119,37 +134,40 @@ class ChangesRow(Row, total=False):
 
 class PlanRow(Row, total=False):
     """
-    What one plan took, written whole by `batches` as a draft.
+    The identities of the changes that one plan took, written whole by `plans` as a draft.
 
-    A draft may expire. From its commitment to its end a plan has no time to live; from then on it
-    is kept so that no event is planned twice.
+    It is kept so that no event is planned twice, whether it was committed or expires as a draft.
 
     Attributes:
         identities: See `changes.identities`.
-        change_row_keys: The sort keys of the changes that go when the plan is finished, packed.
-        skipped, widened: See `planner.Plan`, packed.
+        change_row_keys: The partition and sort keys of the changes rows that go with it, packed.
     """
 
     identities: bytes
     change_row_keys: bytes
-    change_count: int
-    skipped_count: int
-    skipped: bytes
-    widened: bytes
     committed_at_ms: int
     expires_at_s: int
 
 
 class BatchRow(Row, total=False):
     """
-    One CreateInvalidation call of a plan, written whole by `batches`; lives as its plan does.
+    One CreateInvalidation call of a plan.
+
+    Written whole by `plans` as a draft that expires; once its plan is committed it is due and has
+    no time to live. From then on written by `batches`: when it was sent it waits for nothing, and
+    is kept for as long as the history.
 
     Attributes:
         items: Paths, packed.
         caller_reference: The CallerReference, the same at each attempt.
+        lock: Of the one function that sends it, until `lock_expires_at_ms`.
+        retry_count: So many retryable error responses came in a row.
+        error_count: So many other errors came, ever.
+        exhausted_at_ms: When its retries were exhausted; its timer is a dead letter since.
         halved_at_ms: From when on two others, of half its items each, are to take its place.
         sent_at_ms: When CloudFront took it, or when it ended otherwise.
         watch_id: Of the watch that says what became of it.
+        invalidation_id: What CloudFront calls it.
     """
 
     target_kind: str
@@ -158,11 +176,56 @@ class BatchRow(Row, total=False):
     item_count: int
     plan_id: str
     caller_reference: str
+    timer: Timer
+    due_at_ms: int
+    lock: str
+    lock_expires_at_ms: int
+    retry_count: int
     error_count: int
+    exhausted_at_ms: int
     halved_at_ms: int
     sent_at_ms: int
     watch_id: str
+    invalidation_id: str
     expires_at_s: int
+
+
+class HistoryRow(Row, total=False):
+    """
+    What one plan did and why, for people. Written by `plans`: as a draft, then at its commitment.
+
+    Its batches say the rest, by `batches`: items, ids, times.
+
+    Attributes:
+        keys: The first of those that changed, packed.
+        skipped: How many keys no item covers, and the first of them, by the reason; packed.
+        widened: The same of keys whose items take more than their own copies.
+        items: By distribution, how many paths without and with a wildcard; packed.
+    """
+
+    keys: bytes
+    key_count: int
+    skipped: bytes
+    widened: bytes
+    items: bytes
+    item_count: int
+    committed_at_ms: int
+    expires_at_s: int
+
+
+class BudgetRow(Row, total=False):
+    """How many items the plans of one day have committed. Written by `budget` alone."""
+
+    item_count: int
+    expires_at_s: int
+
+
+CHANGES_PARTITIONS = 4
+"""DynamoDB writes 1,000 rows a second to a partition, and a million uploads are 100,000 rows."""
+
+_BUCKET = "bucket#"
+_BATCH = "batch#"
+_CHANGES = "changes#"
 
 
 def flush(bucket: str) -> Key[FlushRow]:
@@ -172,12 +235,16 @@ def flush(bucket: str) -> Key[FlushRow]:
 
 def changes(bucket: str, *, at_ms: int, token: str) -> Key[ChangesRow]:
     """Return the key of what one invocation collects, of messages sent at *at_ms* or later."""
-    return Key(_bucket(bucket), f"change#{at_ms:015d}#{token}")
+    number = zlib.crc32(token.encode()) % CHANGES_PARTITIONS
+    return Key(f"{_CHANGES}{bucket}#{number}", f"change#{at_ms:015d}#{token}")
 
 
-def all_changes(bucket: str) -> KeyRange[ChangesRow]:
-    """Return where all pending changes of *bucket* are, oldest first."""
-    return KeyRange(_bucket(bucket), "change#", "change#~")
+def all_changes(bucket: str) -> list[KeyRange[ChangesRow]]:
+    """Return where all pending changes of *bucket* are, in each partition oldest first."""
+    return [
+        KeyRange(f"{_CHANGES}{bucket}#{number}", "change#", "change#~")
+        for number in range(CHANGES_PARTITIONS)
+    ]
 
 
 def plan(bucket: str, plan_id: str) -> Key[PlanRow]:
@@ -190,6 +257,16 @@ def plan_id(*, at_ms: int, token: str) -> str:
     return f"{at_ms:015d}#{token}"
 
 
+def planned_at_ms(key: Key[BatchRow]) -> int:
+    """
+    Return when the plan of the batch *key* was made.
+
+    >>> planned_at_ms(batch("my-site", plan_id(at_ms=1_790_000_000_000, token="a"), 0))
+    1790000000000
+    """
+    return int(key.sk.split("#")[1])
+
+
 def plans_since(bucket: str, at_ms: int) -> KeyRange[PlanRow]:
     """Return where the plans are that were made at *at_ms* or later."""
     return KeyRange(_bucket(bucket), f"plan#{max(at_ms, 0):015d}", "plan#~")
@@ -197,7 +274,23 @@ def plans_since(bucket: str, at_ms: int) -> KeyRange[PlanRow]:
 
 def batch(bucket: str, plan_id: str, number: int) -> Key[BatchRow]:
     """Return the key of a plan's batch."""
-    return Key(_bucket(bucket), f"batch#{plan_id}#{number:04d}")
+    return Key(_bucket(bucket), f"{_BATCH}{plan_id}#{number:04d}")
+
+
+def batch_of(row_id: str) -> Key[BatchRow]:
+    """
+    Return the key of the batch that a timer names.
+
+    >>> batch_of(row_id(batch("my-site", "0017#a", 3))) == batch("my-site", "0017#a", 3)
+    True
+    """
+    bucket, _, name = row_id.partition("/")
+    return Key(_bucket(bucket), f"{_BATCH}{name}")
+
+
+def bucket_of(key: Key[BatchRow]) -> str:
+    """Return the bucket of a batch."""
+    return key.pk.removeprefix(_BUCKET)
 
 
 def half_batch(key: Key[BatchRow], number: int) -> Key[BatchRow]:
@@ -207,7 +300,22 @@ def half_batch(key: Key[BatchRow], number: int) -> Key[BatchRow]:
 
 def batches(bucket: str, plan_id: str) -> KeyRange[BatchRow]:
     """Return where the batches of a plan are, in their order."""
-    return KeyRange(_bucket(bucket), f"batch#{plan_id}#", f"batch#{plan_id}#~")
+    return KeyRange(_bucket(bucket), f"{_BATCH}{plan_id}#", f"{_BATCH}{plan_id}#~")
+
+
+def history(bucket: str, plan_id: str) -> Key[HistoryRow]:
+    """Return the key of what a plan did."""
+    return Key(f"history#{bucket}", f"plan#{plan_id}")
+
+
+def budget(day: str) -> Key[BudgetRow]:
+    """Return the key of what is committed on a *day* of UTC, such as 2026-11-28."""
+    return Key("budget", f"day#{day}")
+
+
+def budget_of_month(month: str) -> KeyRange[BudgetRow]:
+    """Return where the days of a *month* are, such as 2026-11, in their order."""
+    return KeyRange("budget", f"day#{month}-", f"day#{month}-~")
 
 
 # ── What CloudFront is doing ──────────────────────────────────────────────────────────────────────
@@ -464,4 +572,4 @@ def unpack(blob: bytes) -> Any:  # noqa: ANN401  # any JSON
 
 
 def _bucket(bucket: str) -> str:
-    return f"bucket#{bucket}"
+    return f"{_BUCKET}{bucket}"

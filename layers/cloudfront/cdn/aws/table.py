@@ -4,23 +4,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from heapq import merge
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from boto3.dynamodb.conditions import Attr, ConditionBase, ConditionExpressionBuilder
 from boto3.dynamodb.conditions import Key as KeyCondition
 from boto3.dynamodb.types import Binary, TypeDeserializer, TypeSerializer
 
+from cdn.aws.rows import Key
 from cdn.errors import RetryLaterError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from mypy_boto3_dynamodb import DynamoDBClient
 
-    from cdn.aws.rows import Key, KeyRange, R, Row, Timer
+    from cdn.aws.rows import KeyRange, R, Row, Timer
 
 _INDEX = "overdue"
 _MAX_DELETES = 25  # of one BatchWriteItem
+_MAX_ATTEMPTS = 5  # of what DynamoDB leaves unprocessed
 
 
 def absent(name: str) -> ConditionBase:
@@ -41,6 +44,11 @@ def equal(name: str, value: object) -> ConditionBase:
 def passed(name: str, now_ms: int) -> ConditionBase:
     """Hold when the moment *name* of a row is over, or was never set."""
     return Attr(name).not_exists() | Attr(name).lt(now_ms)
+
+
+def at_most(name: str, limit: int) -> ConditionBase:
+    """Hold while the number *name* of a row is not over *limit*; one that is not there is 0."""
+    return Attr(name).lte(limit) if limit < 0 else Attr(name).not_exists() | Attr(name).lte(limit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,18 +146,28 @@ class Table:
         """
         return self._update(key, put, keep, add, remove, condition, returning)
 
-    def query(self, keys: KeyRange[R]) -> Iterator[R]:
-        """Yield the rows of a range in order, as the last writes left them."""
+    def query(self, keys: KeyRange[R], *, limit: int | None = None) -> Iterator[R]:
+        """Yield the rows of a range in order (the first *limit*), as the last writes left them."""
         condition = KeyCondition("pk").eq(keys.pk) & KeyCondition("sk").between(
             keys.first, keys.last
         )
-        return (cast("R", _deserialized(item)) for item in self._items(condition, index=None))
+        items = self._items(condition, index=None, limit=limit)
+        return (cast("R", _deserialized(item)) for item in items)
 
-    def overdue(self, timer: Timer, *, before_ms: int) -> Iterator[str]:
-        """Yield the partition keys of the rows that *timer* should have brought back by then."""
+    def query_all(self, ranges: Iterable[KeyRange[R]]) -> Iterator[R]:
+        """Yield the rows of several ranges, in the order of their sort keys."""
+        return merge(*map(self.query, ranges), key=lambda row: row["sk"])
+
+    def first(self, keys: KeyRange[R]) -> R | None:
+        """Return the first row of a range, or None where there is none."""
+        return next(self.query(keys, limit=1), None)
+
+    def overdue(self, timer: Timer, *, before_ms: int) -> Iterator[Key[Any]]:
+        """Yield the keys of the rows that *timer* should have brought back by then."""
         condition = KeyCondition("timer").eq(timer) & KeyCondition("due_at_ms").lt(before_ms)
         for item in self._items(condition, index=_INDEX):
-            yield str(_deserialized(item)["pk"])
+            row = _deserialized(item)
+            yield Key(str(row["pk"]), str(row["sk"]))
 
     def delete(self, keys: Iterable[Key[Any]]) -> None:
         """
@@ -160,11 +178,15 @@ class Table:
         """
         requests: list[Any] = [{"DeleteRequest": {"Key": _serialized(_key(key))}} for key in keys]
         for start in range(0, len(requests), _MAX_DELETES):
-            response = self.client.batch_write_item(
-                RequestItems={self.name: requests[start : start + _MAX_DELETES]}
-            )
-            if response.get("UnprocessedItems"):
-                raise RetryLaterError("BatchWriteItem", "UnprocessedItems")
+            self._write_batch(requests[start : start + _MAX_DELETES])
+
+    def _write_batch(self, requests: Sequence[Any]) -> None:
+        for _ in range(_MAX_ATTEMPTS):
+            response = self.client.batch_write_item(RequestItems={self.name: requests})
+            requests = response.get("UnprocessedItems", {}).get(self.name, [])
+            if not requests:
+                return
+        raise RetryLaterError("BatchWriteItem", "UnprocessedItems")
 
     def _update(
         self,
@@ -196,7 +218,9 @@ class Table:
             return None
         return cast("R", _deserialized(response.get("Attributes", {})))
 
-    def _items(self, condition: ConditionBase, *, index: str | None) -> Iterator[Mapping[str, Any]]:
+    def _items(
+        self, condition: ConditionBase, *, index: str | None, limit: int | None = None
+    ) -> Iterator[Mapping[str, Any]]:
         built = ConditionExpressionBuilder().build_expression(condition, is_key_condition=True)
         request: dict[str, Any] = {
             "TableName": self.name,
@@ -206,6 +230,8 @@ class Table:
         }
         # An index is never read consistently; whoever reads one must bear a late row.
         request |= {"IndexName": index} if index else {"ConsistentRead": True}
+        if limit is not None:
+            request["PaginationConfig"] = {"MaxItems": limit, "PageSize": limit}
         for page in self.client.get_paginator("query").paginate(**request):
             yield from page["Items"]
 

@@ -12,8 +12,6 @@ from dataclasses import dataclass, replace
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from cdn.aws import retryable
 from cdn.errors import CdnError, MessageError, RetryLaterError
 from cdn.telemetry import StepResult
@@ -87,8 +85,7 @@ def run(
             when the row is due again.
         report: Takes each result at once, so that what was done is logged whatever follows.
 
-    An error of AWS, of the network or in a message is reported, its row comes back later, and its
-    neighbours go on. A fault of the code itself is raised: the whole batch then comes again.
+    Whatever flies out of one is reported, its row comes back later, and its neighbours go on.
     """
     return [_run(record, steps, report, now) for record in records]
 
@@ -104,14 +101,15 @@ def _run(
         row_id = _row_id(record["body"])
         for last in steps(row_id):
             report(last)
-    except (CdnError, ClientError, BotoCoreError) as exc:
+    # The one door of a record: whatever flies out is counted, and stops no other.
+    except Exception as exc:  # noqa: BLE001
         last = failed(exc, now_ms=int(now() * 1000))
         last = replace(last, ids={"row_id": row_id, **last.ids})
         report(last)
     return TimerRun(record["messageId"], record["receiptHandle"], row_id, last)
 
 
-def failed(error: CdnError | ClientError | BotoCoreError, *, now_ms: int) -> StepResult:
+def failed(error: Exception, *, now_ms: int) -> StepResult:
     """
     Return what a step is to say of an error that ended it, and when it is retried.
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
-from cdn.aws import rows
+from cdn.aws import rows, table
 from cdn.invalidation import changes
 from cdn.telemetry import StepResult
 
@@ -85,3 +85,32 @@ def collect(
         context.flush_timers.schedule(bucket, after_ms=context.delays.quiet_period_ms)
     ids = {"bucket": bucket, "changes": len(collected)}
     return StepResult("changes collected", ids=ids, due_at_ms=scheduled_at_ms or due_at_ms)
+
+
+def resume(context: CollectContext, bucket: str) -> StepResult | None:
+    """
+    Make sure that a flush is due if changes are pending that no flush row tells of.
+
+    Whoever wrote them died before the flush row was written, and did not come back.
+    """
+    flush = context.ledger.get(rows.flush(bucket)) or {}
+    if "first_change_at_ms" in flush or not any(
+        map(context.ledger.first, rows.all_changes(bucket))
+    ):
+        return None
+    now_ms = int(context.now() * 1000)
+    written = context.ledger.create_or_update(
+        rows.flush(bucket),
+        put={
+            "timer": "flush",
+            "first_change_at_ms": now_ms,
+            "last_change_at_ms": now_ms,
+            "due_at_ms": now_ms + context.delays.max_wait_ms,
+        },
+        add={"collected_count": 1},
+        condition=table.absent("first_change_at_ms"),
+    )
+    if written is None:
+        return None
+    context.flush_timers.schedule(bucket, after_ms=context.delays.quiet_period_ms)
+    return StepResult("flush resumed", ids={"bucket": bucket}, due_at_ms=written["due_at_ms"])

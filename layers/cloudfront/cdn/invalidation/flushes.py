@@ -1,46 +1,45 @@
-"""A flush turns all that changed in a bucket into one plan, and sends its batches.
+"""A flush turns all that changed in a bucket into one plan, and ends when that is committed.
 
 The rows of one bucket share a partition of the ledger; `rows` says what is in them. Whoever holds
-the lock may plan. While a plan is not finished, nothing else is planned; whoever takes the lock
-next finishes it first, from the rows alone.
+the lock may plan. Whoever takes it from one that died finishes its committed plan first, from the
+rows alone.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from itertools import islice
+from math import ceil
+from typing import TYPE_CHECKING, Any, Literal
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cdn.aws import retryable, rows, table
-from cdn.cloudfront import quota_reservations
+from cdn.aws import retryable, rows, table, timers
 from cdn.errors import RetryLaterError
-from cdn.invalidation import batches, changes
+from cdn.invalidation import budget, changes, halving, holding, plans
+from cdn.invalidation.context import LOCK, FlushRun
 from cdn.telemetry import StepResult
 from cdn.watching import watches
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping
 
-    from cdn.aws.rows import ChangesRow, FlushRow
+    from cdn.aws.rows import ChangesRow, FlushRow, Key
+    from cdn.invalidation.changes import Change
     from cdn.invalidation.context import FlushContext
-    from cdn.telemetry import Outcome
+    from cdn.invalidation.planner import Plan
 
 # Longer than the function may run, shorter than its timers' visibility timeout.
-LOCK_MS = 75_000
+LOCK_MS = 315_000
 
-# What keeps a plan row under DynamoDB's 400 kB: 8 bytes an identity, some 30 a row's key.
+# What keeps a plan row under DynamoDB's 400 kB: 8 bytes an identity, some 50 a row's key.
 _MAX_ROWS = 2_000
 _MAX_CHANGES = 20_000
 
-_LOCK = ("lock", "lock_expires_at_ms")
 _RETRIES = ("retry_count", "retry_at_ms", "error_count")
+_HELD = ("held_item_count", "released")
 
-# What AWS did not say.
-_BACK_OFF_OUTCOMES: Mapping[str, Outcome] = {
-    quota_reservations.QUOTA_EXHAUSTED: "quota exhausted",
-    batches.BATCHES_LEFT: "flush retried later",
-}
+_State = Literal["all committed", "more", "held"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +72,9 @@ def steps(context: FlushContext, delays: FlushDelays, bucket: str) -> Iterator[S
     """
     Flush *bucket* if that is due, and yield what was done.
 
-    The last result says when to come back; None when all that was collected is sent, or when
-    retries are exhausted. What was collected then stays pending, and goes when this is called
-    again or with the next flush.
+    The last result says when to come back; never when all that was collected is committed, or when
+    retries are exhausted. What was collected then stays pending, and goes when this is called again
+    or with the next flush.
     """
     ids = {"bucket": bucket}
     flush = context.ledger.get(rows.flush(bucket))
@@ -91,163 +90,226 @@ def steps(context: FlushContext, delays: FlushDelays, bucket: str) -> Iterator[S
         # While somebody else is at work, come back in case it dies.
         yield StepResult("flush locked", ids=ids, due_at_ms=context.now_ms() + LOCK_MS)
         return
-    yield from _locked_steps(context, delays, bucket, locked)
+    run = FlushRun(bucket, locked)
+    try:
+        with retryable.retry_later():
+            yield from _counted_steps(context, delays, run)
+    except RetryLaterError as exc:
+        yield _back_off(context, run, exc)
 
 
-def _locked_steps(
-    context: FlushContext, delays: FlushDelays, bucket: str, flush: FlushRow
+def _counted_steps(
+    context: FlushContext, delays: FlushDelays, run: FlushRun
 ) -> Iterator[StepResult]:
     try:
         with retryable.retry_later():
-            all_sent = yield from _work(context, bucket, flush)
-            if all_sent and _end(context, bucket, flush):
-                yield StepResult("flush finished", ids={"bucket": bucket})
+            state = yield from _work(context, run)
+            if state == "held":
                 return
-    except RetryLaterError as exc:
-        yield _back_off(context, bucket, flush, exc)
-        return
-    except (ClientError, BotoCoreError) as exc:
-        yield _record_error(context, bucket, flush, exc)
-        return
-    yield _start_over(context, delays, bucket, flush)
+            if state == "all committed" and _end(context, run):
+                yield StepResult("flush finished", ids={"bucket": run.bucket})
+                return
+            yield _start_over(context, delays, run)
+    except RetryLaterError:
+        raise
+    # The one door of a bucket: whatever flies out is counted.
+    except Exception as exc:  # noqa: BLE001
+        if run.planning and not isinstance(exc, ClientError | BotoCoreError):
+            yield from halving.isolate(context, run, exc)
+        else:
+            yield _record_error(context, run, exc)
 
 
-def _work(context: FlushContext, bucket: str, flush: FlushRow) -> Generator[StepResult, None, bool]:
-    """Finish the committed plan, then plan and send what is pending; return whether it is all."""
+def _work(context: FlushContext, run: FlushRun) -> Generator[StepResult, None, _State]:
+    """Finish the committed plan, then plan and commit what is pending."""
+    bucket, flush = run.bucket, run.flush
     if "plan_id" in flush:
-        yield from batches.finish(context, bucket, flush["plan_id"], flush["lock"])
+        yield from plans.schedule(context, bucket, flush["plan_id"], flush["lock"])
+    if holding.is_still_held(context, flush):
+        yield holding.hold(context, run, flush["held_item_count"])
+        return "held"
     pending, all_read = _read_changes(context, bucket)
     if not pending:
-        return all_read
-    collected = [change for row in pending for change in changes.unpack(row["changes"])]
-    planned_ids = batches.planned_ids(context, bucket, collected)
+        return "all committed" if all_read else "more"
+    collected = [change for _, row_changes in pending for change in row_changes]
+    planned_ids = plans.planned_ids(context, bucket, collected)
     fresh = changes.distinct(collected, seen=planned_ids)
-    sort_keys = [row["sk"] for row in pending]
     if not fresh:
-        context.ledger.delete(batches.change_keys(bucket, sort_keys))
-        yield StepResult(
-            "changes already planned", ids={"bucket": bucket, "changes": len(collected)}
-        )
-        return all_read
-    result = batches.draft(
+        context.ledger.delete(key for key, _ in pending)
+        counts = {"bucket": bucket, "changes": len(collected)}
+        yield StepResult("changes already planned", ids=counts)
+        return "all committed" if all_read else "more"
+    chosen = yield from halving.choose(context, run, fresh)
+    reserved_at_ms = context.now_ms()
+    chosen, plan, is_reserved = _plan(context, run, chosen, now_ms=reserved_at_ms)
+    if not is_reserved:
+        yield holding.hold(context, run, ceil(plan.item_count / len(chosen)))
+        return "held"
+    done = planned_ids | chosen.keys()
+    result = plans.draft(
         context,
         bucket,
-        fresh,
-        change_row_keys=sort_keys,
-        newest_at_ms=flush["last_change_at_ms"],
+        plan,
+        chosen,
+        change_row_keys=[
+            key
+            for key, row_changes in pending
+            if done.issuperset(map(changes.identity, row_changes))
+        ],
     )
     plan_id = result.ids["plan_id"]
-    if not batches.commit(context, bucket, plan_id, flush["lock"]):
+    if not plans.commit(context, bucket, plan_id, flush["lock"]):
+        budget.release(context.ledger, plan.item_count, reserved_at_ms=reserved_at_ms)
         yield StepResult("plan discarded", "the lock was lost", result.ids)
-        return False
+        return "more"
     yield result
-    yield from batches.finish(context, bucket, plan_id, flush["lock"])
-    return all_read
+    yield from plans.schedule(context, bucket, plan_id, flush["lock"])
+    return "all committed" if all_read and len(chosen) == len(fresh) else "more"
 
 
 def _acquire_lock(context: FlushContext, bucket: str) -> FlushRow | None:
     now_ms = context.now_ms()
+    expires_at_ms = now_ms + LOCK_MS
     return context.ledger.update_if(
         table.passed("lock_expires_at_ms", now_ms) & table.present("first_change_at_ms"),
         rows.flush(bucket),
-        put={"lock": context.token(), "lock_expires_at_ms": now_ms + LOCK_MS},
+        put={
+            "lock": context.token(),
+            "lock_expires_at_ms": expires_at_ms,
+            "timer": "flush",
+            "due_at_ms": expires_at_ms,
+        },
+        add={"attempt_count": 1},
     )
 
 
-def _read_changes(context: FlushContext, bucket: str) -> tuple[list[ChangesRow], bool]:
-    """Return as many changes rows as one plan takes, and whether these are all."""
-    pending: list[ChangesRow] = []
+def _read_changes(
+    context: FlushContext, bucket: str
+) -> tuple[list[tuple[Key[ChangesRow], list[Change]]], bool]:
+    """Return as many changes as one plan takes, by their rows, and whether these are all."""
+    pending: list[tuple[Key[ChangesRow], list[Change]]] = []
     count = 0
-    for row in context.ledger.query(rows.all_changes(bucket)):
-        count += len(changes.unpack(row["changes"]))
+    for row in context.ledger.query_all(rows.all_changes(bucket)):
+        row_changes = changes.unpack(row["changes"])
+        count += len(row_changes)
         if pending and (count > _MAX_CHANGES or len(pending) == _MAX_ROWS):
             return pending, False
-        pending.append(row)
+        pending.append((rows.key_of(row), row_changes))
     return pending, True
 
 
-def _end(context: FlushContext, bucket: str, flush: FlushRow) -> bool:
+def _plan(
+    context: FlushContext, run: FlushRun, chosen: dict[bytes, Change], *, now_ms: int
+) -> tuple[dict[bytes, Change], Plan, bool]:
+    """
+    Plan as many of *chosen* as the day may still cost.
+
+    Returns:
+        Those that were planned, their plan, and whether its items are reserved.
+    """
+    limit = None if run.flush.get("released") else context.daily_items
+    while True:
+        run.planning = chosen
+        plan = plans.make(context, run.bucket, chosen, newest_at_ms=run.flush["last_change_at_ms"])
+        run.planning = {}
+        if not plan.item_count or budget.reserve(
+            context.ledger, plan.item_count, limit=limit, now_ms=now_ms
+        ):
+            return chosen, plan, True
+        left = budget.items_left(context.ledger, limit=context.daily_items, now_ms=now_ms)
+        count = min(len(chosen) // 2, len(chosen) * left // plan.item_count)
+        if not count:
+            return chosen, plan, False
+        chosen = dict(islice(chosen.items(), count))
+
+
+def _end(context: FlushContext, run: FlushRun) -> bool:
     """End the flush, unless a change was collected since the lock was acquired."""
     ended = context.ledger.update_if(
-        table.equal("lock", flush["lock"])
-        & table.equal("collected_count", flush["collected_count"]),
-        rows.flush(bucket),
-        remove=("first_change_at_ms", "last_change_at_ms", "timer", "due_at_ms", *_LOCK, *_RETRIES),
+        run.is_mine & table.equal("collected_count", run.flush["collected_count"]),
+        rows.flush(run.bucket),
+        remove=(
+            "first_change_at_ms",
+            "last_change_at_ms",
+            "timer",
+            "due_at_ms",
+            "max_changes",
+            *LOCK,
+            *_RETRIES,
+            *_HELD,
+        ),
     )
     return ended is not None
 
 
-def _start_over(
-    context: FlushContext, delays: FlushDelays, bucket: str, flush: FlushRow
-) -> StepResult:
+def _start_over(context: FlushContext, delays: FlushDelays, run: FlushRun) -> StepResult:
     """Release the lock; what was collected since it was acquired is the start of a new flush."""
-    locked_at_ms = flush["lock_expires_at_ms"] - LOCK_MS
+    locked_at_ms = run.flush["lock_expires_at_ms"] - LOCK_MS
     released = context.ledger.update_if(
-        table.equal("lock", flush["lock"]),
-        rows.flush(bucket),
+        run.is_mine,
+        rows.flush(run.bucket),
         put={
             "first_change_at_ms": locked_at_ms,
             "due_at_ms": locked_at_ms + delays.max_wait_ms,
         },
-        remove=(*_LOCK, *_RETRIES),
+        remove=(*LOCK, *_RETRIES, *_HELD),
     )
     due = context.now_ms() + LOCK_MS if released is None else due_at_ms(released, delays)
-    return StepResult("flush continues", ids={"bucket": bucket}, due_at_ms=due)
+    return StepResult("flush continues", ids={"bucket": run.bucket}, due_at_ms=due)
 
 
-def _back_off(
-    context: FlushContext, bucket: str, flush: FlushRow, error: RetryLaterError
-) -> StepResult:
-    """Release the lock; whatever is committed stays so until it can be sent."""
-    retry_count = 1 if error.progressed else flush.get("retry_count", 0) + 1
+def _back_off(context: FlushContext, run: FlushRun, error: RetryLaterError) -> StepResult:
+    """Release the lock; what is pending stays so."""
+    retry_count = run.flush.get("retry_count", 0) + 1
     retry_at_ms = error.due_at_ms or context.now_ms() + retryable.backoff_ms(retry_count)
     context.ledger.update_if(
-        table.equal("lock", flush["lock"]),
-        rows.flush(bucket),
+        run.is_mine,
+        rows.flush(run.bucket),
         put={"retry_count": retry_count, "retry_at_ms": retry_at_ms, "due_at_ms": retry_at_ms},
-        remove=(*_LOCK, "error_count"),
+        remove=LOCK,
     )
     return StepResult(
-        _BACK_OFF_OUTCOMES.get(error.code) or retryable.outcome_of(error),
+        retryable.outcome_of(error),
         str(error),
-        {"bucket": bucket, "operation": error.operation, "code": error.code},
+        {"bucket": run.bucket, "operation": error.operation, "code": error.code},
         retry_at_ms,
     )
 
 
-def _record_error(
-    context: FlushContext, bucket: str, flush: FlushRow, error: ClientError | BotoCoreError
-) -> StepResult:
-    """Release the lock, and retry later; after too many errors in a row, leave it to a person."""
-    ids = {"bucket": bucket, "code": retryable.code_of(error)}
-    if flush.get("error_count", 0) + 1 >= retryable.MAX_ERRORS:
-        _exhaust_retries(context, bucket, flush, ids["code"])
-        reason = (
-            f"the flush of bucket {bucket} met {retryable.MAX_ERRORS} errors in a row, "
-            f"the last one {ids['code']}"
-        )
-        return StepResult("retries exhausted", reason, ids)
-    due = context.now_ms() + retryable.ERROR_BACKOFF_MS
+def _record_error(context: FlushContext, run: FlushRun, error: Exception) -> StepResult:
+    """Release the lock, and retry later; after too many errors, leave it to a person."""
+    error_count = run.flush.get("error_count", 0) + 1
+    ids = {"bucket": run.bucket, "code": retryable.code_of(error)}
+    if error_count >= retryable.MAX_ERRORS:
+        return _exhaust_retries(context, run, error, ids)
+    due = context.now_ms() + retryable.error_backoff_ms(error_count)
     context.ledger.update_if(
-        table.equal("lock", flush["lock"]),
-        rows.flush(bucket),
-        put={"due_at_ms": due},
-        add={"error_count": 1},
-        remove=_LOCK,
+        run.is_mine,
+        rows.flush(run.bucket),
+        put={"error_count": error_count, "retry_at_ms": due, "due_at_ms": due},
+        remove=LOCK,
     )
     return StepResult("step failed", str(error), ids, due)
 
 
-def _exhaust_retries(context: FlushContext, bucket: str, flush: FlushRow, code: str) -> None:
+def _exhaust_retries(
+    context: FlushContext, run: FlushRun, error: Exception, ids: Mapping[str, Any]
+) -> StepResult:
     """Announce that the flush failed, and have only a person or the next one retry it."""
-    watches.announce_end(
+    reason = (
+        f"the flush of bucket {run.bucket} met {retryable.MAX_ERRORS} errors in a row, "
+        f"the last one {error}"
+    )
+    watches.announce(
         context.watch_context(),
-        watches.flush(bucket, flush["first_change_at_ms"]),
+        watches.flush(run.bucket, run.flush["first_change_at_ms"]),
         outcome="failed",
-        details={"bucket": bucket, "error": code},
+        details={"bucket": run.bucket, "error": ids["code"]},
     )
+    context.dead_letters.send(body=timers.message(run.bucket), reason=reason)
     context.ledger.update_if(
-        table.equal("lock", flush["lock"]),
-        rows.flush(bucket),
-        remove=("timer", "due_at_ms", *_LOCK, *_RETRIES),
+        run.is_mine,
+        rows.flush(run.bucket),
+        remove=("timer", "due_at_ms", *LOCK, *_RETRIES),
     )
+    return StepResult("retries exhausted", reason, ids)

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from cdn.aws import rows
-from cdn.cloudfront import paths, targets
-from cdn.cloudfront.quotas import Limits, Share
+from cdn.cloudfront import paths, quotas, targets
+from cdn.cloudfront.quotas import Share
 from cdn.cloudfront.targets import Target
 from cdn.invalidation import folding
 from cdn.invalidation.routes import Route
@@ -39,20 +39,30 @@ class Plan:
     skipped: dict[str, str] = field(default_factory=dict)
     widened: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def share(self) -> Share:
+        """How many paths it has without and with a wildcard."""
+        return quotas.share_of(item for batch in self.batches for item in batch.items)
+
+    @property
+    def item_count(self) -> int:
+        """How many items CloudFront bills: paths of either kind."""
+        return self.share.items + self.share.wildcards
+
 
 ListKeys = Callable[[str], Sequence[str] | None]
 
 
-def max_share(limits: Limits) -> Share:
+def max_share(in_progress: Share) -> Share:
     """
-    Return how much a batch may take to fit *limits* when nothing else is in progress.
+    Return how much a batch may take to fit what may be *in_progress* when nothing else is.
 
-    >>> max_share(Limits(500, 15, items_per_second=150, wildcards_per_minute=60))
+    >>> max_share(Share(500, 15))
     Share(items=500, wildcards=10)
     """
     return Share(
-        items=min(MAX_SHARE.items, limits.items_in_progress),
-        wildcards=min(MAX_SHARE.wildcards, limits.wildcards_in_progress),
+        items=min(MAX_SHARE.items, in_progress.items),
+        wildcards=min(MAX_SHARE.wildcards, in_progress.wildcards),
     )
 
 

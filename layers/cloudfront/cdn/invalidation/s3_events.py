@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, Literal, NamedTuple
 from urllib.parse import unquote_plus
 
+from cdn import telemetry
 from cdn.errors import MessageError
 from cdn.invalidation.changes import Change
 
@@ -91,6 +92,29 @@ def read(body: str, *, buckets: tuple[str, ...]) -> Reading:
             reason = "the body is neither an S3 event nor an S3 notification"
             reading.unreadable.append(Unreadable(body, reason))
     return reading
+
+
+def written(bucket: str, change: Change) -> str:
+    """
+    Return *change* as a message that `read` understands, so that it can be sent again.
+
+    >>> change = Change("a.css", "deleted", "55AE", 1_790_000_000_000)
+    >>> read(written("site", change), buckets=("site",)).changes == [("site", change)]
+    True
+    """
+    kinds = {"created": "Object Created", "deleted": "Object Deleted"}
+    detail = {
+        "bucket": {"name": bucket},
+        "object": {"key": change.key, "sequencer": change.sequencer},
+    }
+    return json.dumps(
+        {
+            "source": "aws.s3",
+            "detail-type": kinds[change.kind],
+            "time": telemetry.moment(change.at_ms),
+            "detail": detail,
+        }
+    )
 
 
 def _parsed(text: str) -> Any:  # noqa: ANN401  # whatever JSON holds

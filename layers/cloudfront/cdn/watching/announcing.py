@@ -46,10 +46,12 @@ def _announcement(watch_id: str, watch: WatchRow) -> Announcement:
     outcome = cast("WatchOutcome", watch["outcome"])
     detail_type = telemetry.detail_type(cast("WatchKind", watch["kind"]), outcome)
     duration_s = (watch["ended_at_ms"] - watch["started_at_ms"]) / 1000
+    # What never was in progress has only a moment.
+    after = f", {duration_s:.0f} s after it began" if duration_s else ""
     return Announcement(
         id=f"{watch_id}/{outcome}",
         detail_type=detail_type,
-        message=f"{detail_type}: {watch['name']}, {duration_s:.0f} s after it began.",
+        message=f"{detail_type}: {watch['name']}{after}.",
         at_ms=watch["ended_at_ms"],
         details={
             "watch_id": watch_id,

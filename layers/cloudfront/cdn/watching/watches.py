@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import lru_cache
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, cast
 
 from cdn.aws import retryable, rows, table
@@ -27,25 +28,28 @@ if TYPE_CHECKING:
     from cdn.cloudfront.targets import Target
 
 
+_HOUR_MS = 3_600_000
+_DIGEST_BYTES = 8
+
+
 @dataclass(frozen=True, slots=True)
 class Polling:
     """
     How one kind of watch is polled.
 
     Attributes:
-        waiter: Of botocore's CloudFront model; empty for what is only announced.
+        waiter: Of botocore's CloudFront model.
         max_pause_s, latency_cost_s: See `schedule.PollingRules`.
     """
 
-    waiter: str = ""
-    max_pause_s: int = 0
-    latency_cost_s: float = 0
+    waiter: str
+    max_pause_s: int
+    latency_cost_s: float
 
 
 _POLLING: Mapping[WatchKind, Polling] = {
     "invalidation": Polling("invalidation_completed", 30, 2),
     "deployment": Polling("distribution_deployed", 60, 9),
-    "flush": Polling(),
 }
 
 
@@ -93,12 +97,41 @@ def deployment(target: Target, etag: str) -> Watched:
     )
 
 
+def refusal(target: Target, caller_reference: str) -> Watched:
+    """Return that CloudFront refuses a batch, which is retried, as a thing to announce."""
+    return Watched(
+        kind="refusal",
+        id=f"refusal/{target.id}/{caller_reference}",
+        name=f"a batch for {target.kind} {target.id} is refused, and tried again for hours",
+        target=target,
+    )
+
+
 def flush(bucket: str, since_at_ms: int) -> Watched:
     """Return the flush of what changed in *bucket* since then as a thing to announce."""
     return Watched(
         kind="flush",
         id=f"flush/{bucket}/{since_at_ms}",
-        name=f"what changed in bucket {bucket} (it stays pending)",
+        name=f"what changed in bucket {bucket} stays pending",
+    )
+
+
+def skipped_changes(bucket: str, reason: str, at_ms: int) -> Watched:
+    """Return changes that no item covers as a thing to announce: once an hour for each reason."""
+    digest = blake2b(reason.encode(), digest_size=_DIGEST_BYTES).hexdigest()
+    return Watched(
+        kind="changes",
+        id=f"skipped/{bucket}/{at_ms // _HOUR_MS}/{digest}",
+        name=f"what changed in bucket {bucket} is not invalidated, because {reason}",
+    )
+
+
+def held_changes(bucket: str, day: str) -> Watched:
+    """Return changes that cost more than a *day* may as a thing to announce: once a day."""
+    return Watched(
+        kind="changes",
+        id=f"held/{bucket}/{day}",
+        name=f"what changed in bucket {bucket} is held, because it costs more than {day} may",
     )
 
 
@@ -147,14 +180,18 @@ def create(
     context.timers.schedule(watched.id, after_ms=pause_ms)
 
 
-def announce_end(
+def announce(
     context: WatchContext,
     watched: Watched,
     *,
     outcome: WatchOutcome,
     details: Mapping[str, Any],
 ) -> None:
-    """Write a watch of *watched* that has ended already, and schedule its announcement."""
+    """
+    Write a watch of *watched* that has ended already, and schedule its announcement.
+
+    Of what has the same id only the first is announced.
+    """
     now_ms = context.now_ms()
     row = _row(watched, details, now_ms=now_ms)
     row |= {"outcome": outcome, "ended_at_ms": now_ms, "due_at_ms": now_ms}
@@ -276,13 +313,15 @@ def _write(context: WatchContext, watch_id: str, watch: WatchRow, polled: _Poll)
         "error_count": polled.error_count,
         "polled_at_ms": now_ms,
     }
-    if polled.outcome is None:
+    if polled.outcome is not None:
+        put |= {"outcome": polled.outcome, "ended_at_ms": now_ms, "due_at_ms": now_ms}
+    elif polled.error_count:
+        put["due_at_ms"] = now_ms + retryable.error_backoff_ms(polled.error_count)
+    else:
         elapsed_s = (now_ms - watch["started_at_ms"]) / 1000
         rules = _rules(context, cast("WatchKind", watch["kind"]))
         next_s = schedule.next_poll_s(watch["poll_schedule_s"], elapsed_s, rules)
         put["due_at_ms"] = watch["started_at_ms"] + int(next_s * 1000)
-    else:
-        put |= {"outcome": polled.outcome, "ended_at_ms": now_ms, "due_at_ms": now_ms}
     return context.ledger.update_if(
         table.absent("outcome"), rows.watch(watch_id), put=put, add={"poll_count": 1}
     )

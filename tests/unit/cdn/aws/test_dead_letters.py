@@ -4,7 +4,7 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 from botocore.stub import Stubber
 
-from cdn.aws import dead_letters
+from cdn.aws.dead_letters import DeadLetterQueue
 from cdn.errors import RetryLaterError
 
 
@@ -23,7 +23,7 @@ def test_send(client_of):
     with Stubber(client) as stub:
         stub.add_response("send_message", {"MessageId": "m"}, request)
 
-        dead_letters.send(client, "https://dead", body="no json", reason="the body is not JSON")
+        DeadLetterQueue(client, "https://dead").send(body="no json", reason="the body is not JSON")
 
         stub.assert_no_pending_responses()
 
@@ -42,7 +42,7 @@ def test_reason_is_short(client_of):
     with Stubber(client) as stub:
         stub.add_response("send_message", {"MessageId": "m"}, request)
 
-        dead_letters.send(client, "https://dead", body="no json", reason="x" * 300_000)
+        DeadLetterQueue(client, "https://dead").send(body="no json", reason="x" * 300_000)
 
         stub.assert_no_pending_responses()
 
@@ -56,7 +56,7 @@ def test_not_taken(client_of):
         stub.add_client_error("send_message", "InvalidParameterValue", http_status_code=400)
 
         with pytest.raises(RetryLaterError, match="InvalidParameterValue"):
-            dead_letters.send(client, "https://dead", body="no json", reason="x")
+            DeadLetterQueue(client, "https://dead").send(body="no json", reason="x")
 
 
 def test_unreachable(client_of):
@@ -71,6 +71,6 @@ def test_unreachable(client_of):
     client.meta.events.register_first("before-call.sqs.SendMessage", unplug)
     try:
         with pytest.raises(RetryLaterError, match="EndpointConnectionError"):
-            dead_letters.send(client, "https://dead", body="no json", reason="x")
+            DeadLetterQueue(client, "https://dead").send(body="no json", reason="x")
     finally:
         client.meta.events.unregister("before-call.sqs.SendMessage", unplug)

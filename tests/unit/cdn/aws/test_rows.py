@@ -18,7 +18,7 @@ KINDS = [
     if kind is not Row and issubclass(kind, dict)
 ]
 ATTRIBUTES = {name for kind in KINDS for name in kind.__annotations__}
-CONDITIONS = {"absent", "present", "equal", "passed"}
+CONDITIONS = {"absent", "present", "equal", "passed", "at_most"}
 
 
 def texts(tree):
@@ -120,6 +120,8 @@ class TestKeys:
             rows.changes("x", at_ms=1, token="t"),
             rows.plan("x", "p"),
             rows.batch("x", "p", 1),
+            rows.history("x", "p"),
+            rows.budget("x"),
             rows.watch("x"),
             rows.status_page("x"),
             rows.polling_schedule("x"),
@@ -137,10 +139,11 @@ class TestKeys:
     @pytest.mark.parametrize(
         ("key", "keys"),
         [
-            (rows.changes("b", at_ms=1, token="t"), rows.all_changes("b")),
             (rows.plan("b", rows.plan_id(at_ms=7, token="t")), rows.plans_since("b", 7)),
             (rows.plan("b", rows.plan_id(at_ms=7, token="t")), rows.plans_since("b", -1)),
             (rows.batch("b", "p", 3), rows.batches("b", "p")),
+            (rows.half_batch(rows.batch("b", "p", 3), 1), rows.batches("b", "p")),
+            (rows.budget("2026-11-28"), rows.budget_of_month("2026-11")),
             (rows.distribution_config("E1"), rows.distribution_configs()),
             (rows.signing_key("n"), rows.signing_keys()),
         ],
@@ -151,6 +154,18 @@ class TestKeys:
         """
         assert key.pk == keys.pk
         assert keys.first <= key.sk <= keys.last
+
+    def test_partitions(self):
+        """
+        Changes are spread over all partitions of their bucket, and each is in one.
+        """
+        ranges = rows.all_changes("b")
+
+        keys = [rows.changes("b", at_ms=1, token=f"t{number}") for number in range(100)]
+
+        assert {key.pk for key in keys} == {each.pk for each in ranges}
+        assert len(ranges) == rows.CHANGES_PARTITIONS
+        assert all(each.first <= key.sk <= each.last for key in keys for each in ranges)
 
     def test_of_row(self):
         """
@@ -166,4 +181,11 @@ class TestTimeToLive:
         """
         expiring = {kind.__name__ for kind in KINDS if "expires_at_s" in get_type_hints(kind)}
 
-        assert expiring == {"PlanRow", "BatchRow", "WatchRow", "SigningKeyRow"}
+        assert expiring == {
+            "PlanRow",
+            "BatchRow",
+            "HistoryRow",
+            "BudgetRow",
+            "WatchRow",
+            "SigningKeyRow",
+        }

@@ -246,4 +246,4 @@ class TestOverdue:
         # An index is behind.
         time_source.s += 1
 
-        assert list(ledger.overdue("flush", before_ms=5)) == ["late"]
+        assert list(ledger.overdue("flush", before_ms=5)) == [Key("late", "s")]

@@ -24,3 +24,10 @@ def test_signing_key():
     For more than a year one can look up what became of a deleted signing key.
     """
     assert rows.SIGNING_KEY_TTL_S > 366 * DAY_S
+
+
+def test_budget():
+    """
+    For more than a year one can look up what a day cost.
+    """
+    assert rows.BUDGET_TTL_S > 366 * DAY_S

@@ -118,10 +118,20 @@ class TestRun:
 
     def test_our_own_fault(self, run):
         """
-        A fault of the code is not taken for one of AWS's.
+        Nor does a fault of the code stop its neighbours: whatever flies out is counted.
         """
-        with pytest.raises(ZeroDivisionError):
-            run([timer("a")], lambda _: 1 // 0)
+
+        def steps(row_id):
+            if row_id == "bad":
+                raise ZeroDivisionError
+            return [DONE]
+
+        bad, good = run([timer("bad", 1), timer("good", 2)], steps)
+
+        assert (bad.last.outcome, bad.last.ids["code"]) == ("step failed", "ZeroDivisionError")
+        assert bad.last.meaning.metric == "StepsFailed"
+        assert bad.due_at_ms == 1_030_000
+        assert good.due_at_ms is None
 
     @pytest.mark.parametrize("body", ["no json", "[]", '{"version": 2, "row": "a"}', "{}"])
     def test_not_a_timer(self, run, body):

@@ -42,7 +42,7 @@ class TestCollect:
         """
         result = collecting.collect(context, "site", CHANGES, FIRST)
 
-        (row,) = ledger.query(rows.all_changes("site"))
+        (row,) = ledger.query_all(rows.all_changes("site"))
         assert changes.unpack(row["changes"]) == CHANGES
         flush = ledger.get(rows.flush("site"))
         assert flush["first_change_at_ms"] == flush["last_change_at_ms"] == time_source.now_ms()
@@ -63,7 +63,7 @@ class TestCollect:
 
         collecting.collect(context, "site", CHANGES, FIRST)
 
-        (row,) = ledger.query(rows.all_changes("site"))
+        (row,) = ledger.query_all(rows.all_changes("site"))
         assert changes.unpack(row["changes"]) == CHANGES
 
     def test_large(self, context, ledger):
@@ -76,7 +76,7 @@ class TestCollect:
         for _ in range(2):
             collecting.collect(context, "site", many, FIRST)
 
-        written = list(ledger.query(rows.all_changes("site")))
+        written = list(ledger.query_all(rows.all_changes("site")))
         assert len(written) == 2
         assert [change for row in written for change in changes.unpack(row["changes"])] == many
 

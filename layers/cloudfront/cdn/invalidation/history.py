@@ -1,0 +1,75 @@
+"""What a plan did and why, for people: as much of it as one row holds."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple
+
+from cdn.aws import rows
+from cdn.cloudfront import quotas
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from cdn.aws.rows import HistoryRow
+    from cdn.invalidation.planner import Plan
+
+MAX_KEYS = 1_000
+
+_MAX_REASONS = 100
+_MAX_KEYS_OF_REASON = 10
+
+
+class Skipped(NamedTuple):
+    """Why keys are in no item (or in one that takes more), how many, and the first of them."""
+
+    reason: str
+    key_count: int
+    first_keys: list[str]
+
+
+def row(plan: Plan, keys: Collection[str], *, expires_at_s: int) -> HistoryRow:
+    """Return what is kept of *plan*, which is for *keys*."""
+    items = {
+        batch.target.id: quotas.share_of(
+            item for other in plan.batches if other.target == batch.target for item in other.items
+        )
+        for batch in plan.batches
+    }
+    return {
+        "keys": rows.pack(sorted(keys)[:MAX_KEYS]),
+        "key_count": len(keys),
+        "skipped": rows.pack(by_reason(plan.skipped)),
+        "widened": rows.pack(by_reason(plan.widened)),
+        "items": rows.pack({name: [of.items, of.wildcards] for name, of in items.items()}),
+        "item_count": sum(of.items + of.wildcards for of in items.values()),
+        "expires_at_s": expires_at_s,
+    }
+
+
+def by_reason(reasons: Mapping[str, str]) -> list[Skipped]:
+    """
+    Return keys by their reasons, the most frequent first.
+
+    >>> by_reason({"a": "no route", "~b": "~", "c": "no route"})[0]
+    Skipped(reason='no route', key_count=2, first_keys=['a', 'c'])
+    """
+    counts = Counter(reasons.values())
+    return [
+        Skipped(
+            reason,
+            count,
+            list(
+                islice(
+                    (key for key in sorted(reasons) if reasons[key] == reason), _MAX_KEYS_OF_REASON
+                )
+            ),
+        )
+        for reason, count in counts.most_common(_MAX_REASONS)
+    ]
+
+
+def skipped(history: HistoryRow) -> list[Skipped]:
+    """Return what no item of a plan covers."""
+    return [Skipped(*values) for values in rows.unpack(history["skipped"])]

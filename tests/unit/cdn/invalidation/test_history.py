@@ -1,0 +1,69 @@
+"""What is kept of a plan says what it did and why, and fits one row."""
+
+from cdn.aws import rows
+from cdn.cloudfront import targets
+from cdn.invalidation import history
+from cdn.invalidation.history import Skipped
+from cdn.invalidation.planner import Batch, Plan
+
+FIRST, SECOND = targets.distribution("E1"), targets.distribution("E2")
+
+
+class TestRow:
+    def test_plan(self):
+        """
+        Items are counted by distribution; keys, and reasons with their keys, are kept.
+        """
+        plan = Plan(
+            batches=(
+                Batch(FIRST, ("/a", "/b/*")),
+                Batch(FIRST, ("/c",)),
+                Batch(SECOND, ("/a",)),
+            ),
+            skipped={"~x": "it has a ~"},
+            widened={"a*": "its last * is a wildcard"},
+        )
+
+        row = history.row(plan, {"c", "a"}, expires_at_s=7)
+
+        assert rows.unpack(row["items"]) == {"E1": [2, 1], "E2": [1, 0]}
+        assert row["item_count"] == 4
+        assert rows.unpack(row["keys"]) == ["a", "c"]
+        assert row["key_count"] == 2
+        assert history.skipped(row) == [Skipped("it has a ~", 1, ["~x"])]
+        assert rows.unpack(row["widened"]) == [["its last * is a wildcard", 1, ["a*"]]]
+        assert row["expires_at_s"] == 7
+
+    def test_first_thousand(self):
+        """
+        Of very many keys the first thousand are kept, and how many there are.
+        """
+        keys = {f"{number:05}" for number in range(3_000)}
+
+        row = history.row(Plan(()), keys, expires_at_s=7)
+
+        assert rows.unpack(row["keys"]) == sorted(keys)[:1_000]
+        assert row["key_count"] == 3_000
+
+    def test_fits(self):
+        """
+        The longest keys that S3 takes fit: a row may have 400 kB.
+        """
+        keys = {f"{number:04}{chr(0x4E00 + number % 999) * 340}" for number in range(1_000)}
+        reasons = {key: f"reason {number % 100}" for number, key in enumerate(sorted(keys))}
+
+        row = history.row(Plan((), skipped=reasons), keys, expires_at_s=7)
+
+        assert sum(len(row[name]) for name in ("keys", "skipped")) < rows.MAX_PACKED_BYTES
+
+
+class TestByReason:
+    def test_first_keys(self):
+        """
+        Of a reason ten keys are named, in order, and all are counted.
+        """
+        reasons = {f"{number:02}": "no route" for number in reversed(range(20))}
+
+        (skipped,) = history.by_reason(reasons)
+
+        assert skipped == Skipped("no route", 20, [f"{number:02}" for number in range(10)])
