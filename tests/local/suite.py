@@ -34,10 +34,10 @@ HANDLERS = {
 
 
 @contextmanager
-def running(**how):
+def running(*, handlers=HANDLERS, **how):
     """Run the suite, with a bucket `site` behind a distribution, and one page that stays."""
-    how = {"parameters": {"UploadBuckets": "site"}, "handlers": HANDLERS} | how
-    with stack.inline(TEMPLATE, **how) as world:
+    how = {"parameters": {"UploadBuckets": "site"}} | how
+    with stack.inline(TEMPLATE, handlers=handlers, **how) as world:
         cloud = outside.build(world, bucket="site")
         upload(cloud, "stays.html")
         world.settle()
