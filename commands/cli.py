@@ -233,6 +233,26 @@ def redrive(options: Options, *, yes: bool) -> int:
 
 
 @takes(*COMMON)
+@cli.command("release", epilog=examples("release --stack my-stack", "release --yes --json"))
+@_yes
+@click.pass_obj
+def release(options: Options, *, yes: bool) -> int:
+    """Let changes go that are held because of DailyItems.
+
+    What is pending now is invalidated at once, whatever it costs; what changes later is held again.
+    """
+    from commands import held  # noqa: PLC0415  # it imports boto3, which takes long
+
+    output = options.output
+    stack = options.read_stack(output)
+    changes = held.read(stack, output, now=time.time)
+    if changes and not _confirmed(held.question(changes), output, yes=yes):
+        return Exit.REFUSED_OR_FOUND
+    held.release(stack, changes, output, now=time.time)
+    return Exit.DONE
+
+
+@takes(*COMMON)
 @cli.command("keys", epilog=examples("keys --stack my-stack", "keys --json"))
 @click.pass_obj
 def show_keys(options: Options) -> int:

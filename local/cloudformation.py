@@ -39,6 +39,7 @@ _SUBSTITUTED = re.compile(r"\$\{(?P<literal>!)?(?P<name>[\w:]+)(?:\.(?P<attribut
 _NO_VALUE = object()
 # The type of a parameter whose value is the name of one in Parameter Store.
 _STORED = "AWS::SSM::Parameter::Value<"
+_MAX_PATTERN_LENGTH = 2048
 
 
 @dataclass(slots=True)
@@ -349,6 +350,9 @@ def _rule(client: Client, name: str, properties: Mapping[str, Any]) -> Physical:
     name = properties.get("Name", name)
     about = _given(properties, "Description EventBusName ScheduleExpression State")
     pattern = properties.get("EventPattern")
+    # EventBridge counts the characters without spaces between them; moto counts none.
+    if pattern and len(json.dumps(pattern, separators=(",", ":"))) > _MAX_PATTERN_LENGTH:
+        raise TemplateError(f"{name}: its event pattern is longer than {_MAX_PATTERN_LENGTH}")
     arn = client("events").put_rule(
         Name=name, **about, **({"EventPattern": _text(pattern)} if pattern else {})
     )["RuleArn"]

@@ -31,12 +31,17 @@ from local.dynamodb import LEAVES
 
 
 class Does(StrEnum):
-    """What a rule does to the calls that it hits."""
+    """
+    What a rule does to the calls that it hits.
+
+    TIME_OUT lets a call last until its caller's time is over; a process is ended at once.
+    """
 
     THROTTLE = "throttle"
     FAIL = "fail"
     CRASH_BEFORE = "crash before"
     CRASH_AFTER = "crash after"
+    TIME_OUT = "time out"
     SECOND_ACTOR_BEFORE = "second actor before"
     SECOND_ACTOR_AFTER = "second actor after"
     LEAVE_UNPROCESSED = "leave unprocessed"
@@ -90,6 +95,10 @@ class NoSecondActorError(Exception):
 
 class Crash(BaseException):
     """Stands for the end of the caller's process where callers are no processes."""
+
+
+class TimedOut(Crash):
+    """Stands for a call that outlasts its caller."""
 
 
 # What each service answers when it is asked too often, by the name that signs its requests.
@@ -238,6 +247,8 @@ class Faults:
             match rule.does:
                 case Does.CRASH_BEFORE:
                     raise Crash(f"before {service} {model.name}")
+                case Does.TIME_OUT:
+                    raise TimedOut(f"{service} {model.name}")
                 case Does.CRASH_AFTER | Does.SECOND_ACTOR_AFTER:
                     context["local_after"] = rule.does
                     return None

@@ -48,6 +48,9 @@ class Function:
     layers: tuple[Path, ...] = ()
     queues: tuple[QueueTrigger, ...] = ()
     schedules: tuple[ScheduleTrigger, ...] = ()
+    log_group: str = ""
+    # The ARN of the queue that gets the events of asynchronous invocations that failed for good.
+    dead_letters: str = ""
     # Whether a layer of its own brings the Parameters and Secrets extension.
     secrets_extension: bool = False
 
@@ -112,7 +115,13 @@ class HttpApi:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """How an invocation ended: with an *answer*, or with an *error* that says why not."""
+    """
+    How an invocation ended: with an *answer*, or with an *error* that says why not.
+
+    One that was *throttled* never began.
+    """
 
     answer: Any = None
     error: str | None = None
+    timed_out: bool = False
+    throttled: bool = False

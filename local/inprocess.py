@@ -21,7 +21,7 @@ import boto3
 
 from local import aws, secrets_extension
 from local.cloudfront import CloudFront, doors
-from local.faults import Crash, Faults
+from local.faults import Crash, Faults, TimedOut
 from local.function import Function, Outcome
 from local.sandboxes import lambda_environment
 from local.secrets_extension import SecretsExtension
@@ -163,6 +163,7 @@ class InProcess:
     handlers: Mapping[str, Handler]
     virtual_time: VirtualTime
     random: random.Random
+    wrote: Callable[[str, list[str]], object] = lambda *_: None
     _logs: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     _extensions: dict[str, tuple[SecretsExtension, int]] = field(default_factory=dict)
 
@@ -245,16 +246,25 @@ class InProcess:
                     if extension:
                         extension.check_caller()
                 return Outcome(answer=json.loads(json.dumps(answer)))
+        except TimedOut:
+            self.virtual_time.jump_to(context.deadline_s)
+            error = (
+                f"{context.aws_request_id} Task timed out after {function.timeout_s:.2f} seconds"
+            )
+            printed.write(f"{error}\n")
+            return Outcome(error=error, timed_out=True)
         except (Crash, SystemExit) as end:
             printed.write(f"crashed {end}\n")
             return Outcome(error=f"crashed {end}")
         # Whatever a handler raises is an answer of Lambda's, and in the function's log.
-        except Exception as error:  # noqa: BLE001
+        except Exception as exc:  # noqa: BLE001
             printed.write(traceback.format_exc())
-            return Outcome(error=f"{type(error).__name__}: {error}")
+            return Outcome(error=f"{type(exc).__name__}: {exc}")
         finally:
             world.caller = outer
-            self._logs[function.name] += printed.getvalue().splitlines()
+            lines = printed.getvalue().splitlines()
+            self._logs[function.name] += lines
+            self.wrote(function.name, lines)
 
 
 @contextmanager

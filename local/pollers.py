@@ -221,6 +221,8 @@ class Pollers:
                 invocation.due_at = self._now() + ASYNC_RETRIES_S[invocation.tries]
                 invocation.tries += 1
                 self._async_invocations.append(invocation)
+            elif outcome.error is not None and invocation.function.dead_letters:
+                self._queues.send(invocation.function.dead_letters, body=invocation.event)
 
         return self._begin(invocation.function, json.loads(invocation.event), end)
 

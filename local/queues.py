@@ -17,6 +17,7 @@ from moto.sqs.utils import generate_receipt_handle
 from local.patching import all_replaced
 
 _MAX_HOLD_MS = 12 * 3600 * 1000
+_MAX_AGED_RECEIVES = 3
 
 
 def _now_ms() -> float:
@@ -183,6 +184,33 @@ class Queues:
         with self._lock:
             moments = [max(m.visible_at, m.delayed_until) for m in self._queue(url)._messages]
         return min(moments) / 1000 if moments else None
+
+    def send(self, arn: str, *, body: str) -> None:
+        """Send a message, as Lambda sends an event to a function's dead-letter queue."""
+        with self._lock:
+            self._backend.send_message(arn.rsplit(":", 1)[-1], body)
+
+    def names(self) -> list[str]:
+        """Return the names of all queues."""
+        with self._lock:
+            return list(self._backend.queues)
+
+    def level(self, name: str) -> tuple[int, float | None]:
+        """
+        Count the messages that can be received, and return when the oldest in the queue was sent.
+
+        SQS measures the age of no message that was received three times without being deleted.
+        https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
+        """
+        with self._lock:
+            queue = self._queue(name)
+            _expire(queue)
+            sent = [
+                _sent(m)
+                for m in queue._messages
+                if m.approximate_receive_count < _MAX_AGED_RECEIVES
+            ]
+            return len(_visible(queue)), min(sent) / 1000 if sent else None
 
     def never_received(self, url: str) -> list[str]:
         """Return the ids of the messages that wait for their first delivery, oldest first."""

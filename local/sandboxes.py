@@ -21,7 +21,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import IO, Any, Self, cast
 
@@ -99,14 +99,17 @@ def lambda_environment(function: Function, *, access_key: str) -> dict[str, str]
 
 @dataclass(slots=True)
 class _Log:
-    """The lines that one function's sandboxes wrote."""
+    """The lines that one function's sandboxes wrote; *read* also takes each."""
 
+    read: Callable[[list[str]], object]
     lines: deque[str] = field(default_factory=lambda: deque(maxlen=_MAX_LINES))
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, text: str) -> None:
         # awslambdaric ends the lines of a traceback with a carriage return.
-        self.lines.extend(text.replace("\r", "\n").rstrip("\n").split("\n"))
+        lines = text.replace("\r", "\n").rstrip("\n").split("\n")
+        self.lines.extend(lines)
+        self.read(lines)
 
 
 class _Sandbox:
@@ -172,7 +175,7 @@ class _Sandbox:
             self.kill()
             text = f"{request_id} Task timed out after {timeout_s:.2f} seconds"
             self._log.add(text)
-            return Outcome(error=text)
+            return Outcome(error=text, timed_out=True)
         match sign:
             case Sign.ANSWER:
                 return Outcome(answer=content)
@@ -248,8 +251,8 @@ class _Pool:
     """The sandboxes of one function."""
 
     places: threading.Semaphore
+    log: _Log
     idle: list[_Sandbox] = field(default_factory=list)
-    log: _Log = field(default_factory=_Log)
 
 
 class Sandboxes:
@@ -264,12 +267,14 @@ class Sandboxes:
         random: random.Random,
         outside: Mapping[str, str] | None = None,
         pure_client: bool = False,
+        wrote: Callable[[str, list[str]], object] = lambda *_: None,
     ) -> None:
         """
         Run functions by *python*, which has awslambdaric and what the layers install.
 
         *outside* is what their environment says of the world beside AWS, such as a proxy.
         *pure_client* has the stand-in for awslambdaric's C client used everywhere.
+        *wrote* takes a function's name, and lines that it has written.
         """
         if not python.exists():
             raise FunctionsPythonError(f"no Python for the functions at {python}")
@@ -279,6 +284,7 @@ class Sandboxes:
         self._random = random
         self._outside = outside or {}
         self._pure_client = pure_client
+        self._wrote = wrote
         self._pools: dict[str, _Pool] = {}
         self._started: dict[str, _Sandbox] = {}
         self._owners: dict[str, str] = {}
@@ -315,7 +321,9 @@ class Sandboxes:
         with self._lock:
             if function.name not in self._pools:
                 max_concurrency = max((q.concurrency for q in function.queues), default=5)
-                self._pools[function.name] = _Pool(threading.Semaphore(max_concurrency))
+                self._pools[function.name] = _Pool(
+                    threading.Semaphore(max_concurrency), _Log(partial(self._wrote, function.name))
+                )
             pool = self._pools[function.name]
         with pool.places:
             while sandbox := self._take(pool):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -15,7 +15,9 @@ from typing import Any
 from moto import mock_aws
 
 from local import aws, inprocess, template
+from local.alarms import Change
 from local.cloudfront import CloudFront, Lags, Quotas, doors
+from local.cloudwatch import CloudWatch
 from local.custom_resources import CustomResources
 from local.edge import Edge, EdgeServer, beside, s3_objects
 from local.faults import Faults
@@ -26,7 +28,7 @@ from local.pollers import Delivery, Pollers
 from local.sandboxes import Sandboxes, functions_python
 from local.template import Deployment
 from local.virtual_time import VirtualTime
-from local.world import Invocation, World, noted, recorded
+from local.world import Recorder, World
 
 # Requests beyond that wait for each other.
 _MAX_REQUESTS_PER_ROUTE = 5
@@ -80,12 +82,14 @@ def embedded(
         origin = beside(s3_objects(client("s3")), hosts)
         edge = Edge(cloudfront, origin=origin, now=virtual_time.now)
         edge_server = stack.enter_context(EdgeServer(edge, hosts=hosts))
+        cloudwatch = _cloudwatch(virtual_time, client)
         sandboxes = stack.enter_context(
             Sandboxes(
                 python=python or functions_python(),
                 endpoint_url=server.url,
                 now=virtual_time.now,
                 random=chance,
+                wrote=cloudwatch.wrote,
                 # Every https host is the edge.
                 outside={
                     "HTTPS_PROXY": edge_server.url,
@@ -94,12 +98,13 @@ def embedded(
             )
         )
         callers.sandboxes = sandboxes
-        invocations: list[Invocation] = []
-        call = noted(sandboxes.invoke, invocations, virtual_time)
+        recorder = Recorder(virtual_time=virtual_time, cloudwatch=cloudwatch)
+        call = recorder.noted(sandboxes.invoke)
         custom = CustomResources(call=call, wait=virtual_time.advance, random=chance)
         deployment = template.deploy(path, parameters=parameters, client=client, custom=custom)
         faults.restart()
-        invocations.clear()
+        recorder.invocations.clear()
+        cloudwatch.watch(deployment)
         threads = ThreadPoolExecutor(max_workers=_max_concurrency(deployment))
         stack.callback(threads.shutdown)
 
@@ -108,7 +113,7 @@ def embedded(
 
         apis = HttpApis(
             deployment.apis,
-            invoke=recorded(invoke, invocations, virtual_time),
+            invoke=recorder.recorded(invoke),
             now=virtual_time.now,
             fetch=fetch,
             random=chance,
@@ -129,17 +134,19 @@ def embedded(
             pollers=Pollers(
                 deployment.functions,
                 queues=aws.queues_of_account(),
-                invoke=recorded(invoke, invocations, virtual_time),
+                invoke=recorder.recorded(invoke),
                 now=virtual_time.now,
                 delivery=delivery,
                 random=chance,
             ),
             call=call,
             custom_resources=custom,
-            invocations=invocations,
+            invocations=recorder.invocations,
+            stopped=recorder.stopped,
             client=client,
             expire=expire,
             logs=sandboxes.logs,
+            cloudwatch=cloudwatch,
             aws_url=server.url,
             edge_url=edge_server.url,
             edge_authority=edge_server.authority_path,
@@ -181,18 +188,22 @@ def inline(
             inprocess.connected(faults=faults, cloudfront=cloudfront, virtual_time=virtual_time)
         )
         client = inprocess.client
-        functions = inprocess.InProcess(handlers, virtual_time=virtual_time, random=chance)
+        cloudwatch = _cloudwatch(virtual_time, client)
+        functions = inprocess.InProcess(
+            handlers, virtual_time=virtual_time, random=chance, wrote=cloudwatch.wrote
+        )
         stack.enter_context(functions.extended())
-        invocations: list[Invocation] = []
-        call = noted(functions.call, invocations, virtual_time)
+        recorder = Recorder(virtual_time=virtual_time, cloudwatch=cloudwatch)
+        call = recorder.noted(functions.call)
         custom = CustomResources(call=call, wait=virtual_time.advance, random=chance)
         deployment = template.deploy(path, parameters=parameters, client=client, custom=custom)
         functions.check(deployment.functions)
         faults.restart()
-        invocations.clear()
+        recorder.invocations.clear()
+        cloudwatch.watch(deployment)
         apis = HttpApis(
             deployment.apis,
-            invoke=recorded(functions.invoke, invocations, virtual_time),
+            invoke=recorder.recorded(functions.invoke),
             now=virtual_time.now,
             fetch=fetch,
             random=chance,
@@ -212,18 +223,27 @@ def inline(
             pollers=Pollers(
                 deployment.functions,
                 queues=aws.queues_of_account(),
-                invoke=recorded(functions.invoke, invocations, virtual_time),
+                invoke=recorder.recorded(functions.invoke),
                 now=virtual_time.now,
                 delivery=delivery,
                 random=chance,
             ),
             call=call,
             custom_resources=custom,
-            invocations=invocations,
+            invocations=recorder.invocations,
+            stopped=recorder.stopped,
             client=client,
             expire=expire,
             logs=functions.logs,
+            cloudwatch=cloudwatch,
         )
+
+
+def _cloudwatch(virtual_time: VirtualTime, client: Callable[[str], Any]) -> CloudWatch:
+    def tell(change: Change, topic: str) -> None:
+        client("sns").publish(TopicArn=topic, Subject=change.subject, Message=change.message)
+
+    return CloudWatch(queues=aws.queues_of_account(), now=virtual_time.now, tell=tell)
 
 
 @dataclass(slots=True)

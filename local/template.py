@@ -17,6 +17,7 @@ from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 
 from local import aws
+from local.alarms import Alarm
 from local.cloudformation import Client, Physical, Stack, TemplateError
 from local.custom_resources import CustomResources
 from local.function import (
@@ -30,12 +31,14 @@ from local.function import (
     QueueTrigger,
     ScheduleTrigger,
 )
+from local.log_metrics import MetricFilter
 
 # The translator takes code from S3 only, so folders go through it as keys of this bucket.
 _HERE = "s3://here/"
 _FUNCTION, _MAPPING = "AWS::Lambda::Function", "AWS::Lambda::EventSourceMapping"
 _LAYER, _RULE = "AWS::Lambda::LayerVersion", "AWS::Events::Rule"
 _SCHEDULE = "AWS::Scheduler::Schedule"
+_ALARM, _METRIC_FILTER = "AWS::CloudWatch::Alarm", "AWS::Logs::MetricFilter"
 _API, _STAGE = "AWS::ApiGatewayV2::Api", "AWS::ApiGatewayV2::Stage"
 # In an API's OpenAPI document; other keys of a path are methods in lower case.
 _ANY = "x-amazon-apigateway-any-method"
@@ -48,6 +51,8 @@ class Deployment:
 
     functions: tuple[Function, ...]
     apis: tuple[HttpApi, ...]
+    alarms: tuple[Alarm, ...]
+    metric_filters: tuple[MetricFilter, ...]
     outputs: Mapping[str, str]
     resources: Mapping[str, str]
     absent: tuple[str, ...]
@@ -89,6 +94,14 @@ def deploy(
     return Deployment(
         functions=functions,
         apis=tuple(_apis(stack, {function.arn: function for function in functions})),
+        alarms=tuple(
+            Alarm.read(logical_id, stack.resolve({"Ref": logical_id}), about)
+            for logical_id, about in _of(stack, _ALARM).items()
+        ),
+        metric_filters=tuple(
+            MetricFilter.read(logical_id, about)
+            for logical_id, about in _of(stack, _METRIC_FILTER).items()
+        ),
         outputs=stack.outputs(),
         resources={logical_id: made.ref for logical_id, made in stack.made.items()},
         absent=tuple(sorted(set(plain["Resources"]) - set(stack.made))),
@@ -154,7 +167,8 @@ def _check_parameter(name: str, value: str, about: Mapping[str, Any]) -> None:
             and ("MaxValue" not in about or float(item) <= float(about["MaxValue"]))
         )
         if not fits:
-            raise TemplateError(f"parameter {name} must not be {item!r}")
+            wanted = about.get("ConstraintDescription", "")
+            raise TemplateError(f"parameter {name} must not be {item!r}: {wanted}")
 
 
 def _is_list(about: Mapping[str, Any]) -> bool:
@@ -247,6 +261,8 @@ def _function(stack: Stack, logical_id: str, *, folder: Path) -> Function:
             name: _as_text(value)
             for name, value in about.get("Environment", {}).get("Variables", {}).items()
         },
+        dead_letters=about.get("DeadLetterConfig", {}).get("TargetArn", ""),
+        log_group=about.get("LoggingConfig", {}).get("LogGroup", ""),
         # A layer that is not this template's has no folder here. The suite needs just one.
         layers=tuple(layers[layer] for layer in about.get("Layers", []) if layer in layers),
         secrets_extension=not set(about.get("Layers", [])) <= set(layers),

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from local.cloudformation import Physical
 from local.cloudfront import CloudFront
+from local.cloudwatch import CloudWatch
 from local.custom_resources import Call, CustomResources
 from local.edge import Edge
 from local.faults import Faults
@@ -23,6 +24,7 @@ from local.virtual_time import VirtualTime
 
 # SQS shows a message after its moment, not at it.
 _JUST_AFTER_S = 0.001
+_THROTTLED = Outcome(error="TooManyRequestsException: Rate Exceeded.", throttled=True)
 
 
 class UnknownFunctionError(Exception):
@@ -51,8 +53,13 @@ class World:
             Deletes an object of a bucket as a lifecycle rule does.
         logs:
             Gives what a function wrote, by its name.
+        cloudwatch:
+            The metrics of what happens, and the states of the template's alarms.
         invocations:
             Since the deployment, in the order of their ends.
+        stopped:
+            The names of functions whose reserved concurrency somebody has set to 0: Lambda
+            throttles all of their invocations.
         call:
             Runs a function once, and notes it.
         custom_resources:
@@ -89,9 +96,11 @@ class World:
     call: Call
     custom_resources: CustomResources
     invocations: list[Invocation]
+    stopped: set[str]
     client: Callable[[str], Any]
     expire: Expire
     logs: Callable[[str], list[str]]
+    cloudwatch: CloudWatch
     edge_url: str = ""
     edge_authority: Path | None = None
     edge_pin: str = ""
@@ -177,7 +186,9 @@ class World:
     def _jump(self, deadline: float) -> None:
         moments = [self.pollers.next_due_at(), self.cloudfront.next_change_at(), deadline]
         due_at = min(moment for moment in moments if moment is not None)
-        self.virtual_time.jump_to(max(due_at, self.virtual_time.now()) + _JUST_AFTER_S)
+        until = max(due_at, self.virtual_time.now()) + _JUST_AFTER_S
+        self.cloudwatch.sample_before(until)
+        self.virtual_time.jump_to(until)
 
     def _await_running(self) -> None:
         while running := [*self.pollers.in_flight, *self.apis.in_flight]:
@@ -189,30 +200,55 @@ class World:
             self.pollers.finish(future)
 
 
-def noted(call: Call, invocations: list[Invocation], virtual_time: VirtualTime) -> Call:
-    """Do as *call*, and note each end in *invocations*."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorder:
+    """
+    Notes how invocations end.
 
-    def run(function: Function, event: Mapping[str, Any]) -> Outcome:
-        began_at = virtual_time.now()
-        outcome = call(function, event)
-        invocations.append(Invocation(function.name, began_at, event, outcome))
-        return outcome
+    Attributes:
+        invocations: All that have ended.
+        stopped: See `World.stopped`.
+    """
 
-    return run
+    virtual_time: VirtualTime
+    cloudwatch: CloudWatch
+    invocations: list[Invocation] = field(default_factory=list)
+    stopped: set[str] = field(default_factory=set)
 
+    def noted(self, call: Call) -> Call:
+        """Do as *call*, and note each end."""
 
-def recorded(invoke: Invoke, invocations: list[Invocation], virtual_time: VirtualTime) -> Invoke:
-    """Do as *invoke*, and note each end in *invocations*."""
+        def run(function: Function, event: Mapping[str, Any]) -> Outcome:
+            began_at = self.virtual_time.now()
+            outcome = _THROTTLED if function.name in self.stopped else call(function, event)
+            self._note(function, began_at, event, outcome)
+            return outcome
 
-    def begin(function: Function, event: Mapping[str, Any]) -> Future[Outcome]:
-        began_at = virtual_time.now()
-        future = invoke(function, event)
+        return run
 
-        def note(done: Future[Outcome]) -> None:
-            if not done.cancelled() and done.exception() is None:
-                invocations.append(Invocation(function.name, began_at, event, done.result()))
+    def recorded(self, invoke: Invoke) -> Invoke:
+        """Do as *invoke*, and note each end."""
 
-        future.add_done_callback(note)
-        return future
+        def begin(function: Function, event: Mapping[str, Any]) -> Future[Outcome]:
+            began_at = self.virtual_time.now()
+            if function.name in self.stopped:
+                future: Future[Outcome] = Future()
+                future.set_result(_THROTTLED)
+            else:
+                future = invoke(function, event)
 
-    return begin
+            def note(done: Future[Outcome]) -> None:
+                if not done.cancelled() and done.exception() is None:
+                    self._note(function, began_at, event, done.result())
+
+            future.add_done_callback(note)
+            return future
+
+        return begin
+
+    def _note(
+        self, function: Function, began_at: float, event: Mapping[str, Any], outcome: Outcome
+    ) -> None:
+        if not outcome.throttled:
+            self.invocations.append(Invocation(function.name, began_at, event, outcome))
+        self.cloudwatch.ended(function, outcome, began_at=began_at)

@@ -33,7 +33,12 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
         timers=watch_timers,
         now=time.time,
     )
-    announcer = Announcer(clients.events(), given.event_bus_name, clients.sns(), given.topic_arn)
+    announcer = Announcer(
+        clients.events(),
+        given.event_bus_name,
+        clients.sns(),
+        {"attention": given.attention_topic_arn, "routine": given.routine_topic_arn},
+    )
     runs = timers.run(
         event["Records"],
         partial(watches.steps, watch_context, announcer),

@@ -42,7 +42,12 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     """Do what the event asks for; without a question, take the next step."""
     given = settings.read(RotateKeysSettings)
     rotation = _rotation_context(given)
-    announcer = Announcer(clients.events(), given.event_bus_name, clients.sns(), given.topic_arn)
+    announcer = Announcer(
+        clients.events(),
+        given.event_bus_name,
+        clients.sns(),
+        {"attention": given.attention_topic_arn, "routine": given.routine_topic_arn},
+    )
     telemetry = Telemetry(logger, given.stack, sys.stdout.write, time.time)
     match event:
         case {"RequestType": str()}:

@@ -9,7 +9,17 @@ from pathlib import Path
 
 from rich.console import Console
 
-from local.demo import access, frontend, hardship, outside, pages, rotation, site, upload
+from local.demo import (
+    access,
+    attack,
+    frontend,
+    hardship,
+    outside,
+    pages,
+    rotation,
+    site,
+    upload,
+)
 from local.demo.claims import Claims
 from local.demo.narration import Narrator
 from local.stack import embedded
@@ -18,7 +28,7 @@ TEMPLATE = Path(__file__).parents[2] / "template.yaml"
 # Played on one stack.
 CHAPTERS = {"upload": upload.play, "hardship": hardship.play, "access": access.play}
 # Each on a stack of its own.
-ALONE = {"rotation": rotation.play, "pages": pages.play}
+ALONE = {"attack": attack.play, "rotation": rotation.play, "pages": pages.play}
 
 _BUCKET = "site"
 

@@ -323,13 +323,14 @@ def _shows(_request):
 
 @cache
 def _announcer():
-    return Announcer(inprocess.client("events"), "default", inprocess.client("sns"), "")
+    return Announcer(inprocess.client("events"), "default", inprocess.client("sns"), {})
 
 
 def announcer():
-    """Announce to the default bus, and to a topic that is made here."""
-    topic = inprocess.client("sns").create_topic(Name="people")["TopicArn"]
-    return replace(_announcer(), topic_arn=topic)
+    """Announce to the default bus, and to topics that are made here."""
+    create = inprocess.client("sns").create_topic
+    topics = {name: create(Name=name)["TopicArn"] for name in ("attention", "routine")}
+    return replace(_announcer(), topic_arns=topics)
 
 
 def _rotation_context(rules, virtual_time, seed):

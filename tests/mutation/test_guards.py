@@ -10,6 +10,7 @@ import pytest
 from tests.mutation import guards, plugin
 
 ROOT = Path(__file__).parents[2]
+ENDLESS_S = 600
 
 
 def tests_of(module):
@@ -31,14 +32,19 @@ def unnoticed(mutant):
     """Run the tests of a mutant's package with it; return what pytest says if all passed."""
     number = guards.mutants(mutant.module).index(mutant)
     arguments = ("-p", "tests.mutation.plugin", "-p", "no:cacheprovider", "-q", "-x")
-    run = subprocess.run(
-        [sys.executable, "-m", "pytest", *arguments, *tests_of(mutant.module)],
-        cwd=ROOT,
-        env=os.environ | {plugin.VARIABLE: f"{mutant.module}:{number}"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    try:
+        run = subprocess.run(
+            [sys.executable, "-m", "pytest", *arguments, *tests_of(mutant.module)],
+            cwd=ROOT,
+            env=os.environ | {plugin.VARIABLE: f"{mutant.module}:{number}"},
+            capture_output=True,
+            text=True,
+            timeout=ENDLESS_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        # A test that waits for what never comes.
+        return ""
     return "" if run.returncode == pytest.ExitCode.TESTS_FAILED else run.stdout + run.stderr
 
 

@@ -33,6 +33,12 @@ DEAD_LETTERS = {
     for about in QUEUES.values()
     if "RedrivePolicy" in about["Properties"]
 }
+# What nobody receives from, and so has no dead letters of its own, is dead letters.
+DEAD_LETTERS |= {
+    about["Properties"]["DeadLetterQueue"]["TargetArn"]["Fn::GetAtt"][0]
+    for about in FUNCTIONS.values()
+    if "DeadLetterQueue" in about["Properties"]
+}
 # What the Parameters and Secrets extension reads beside the function.
 OF_EXTENSION = {"SECRETS_MANAGER_TTL", "SSM_PARAMETER_STORE_TTL"}
 # A stack's name, which the names of its resources contain, has at most 128 characters.
@@ -514,7 +520,7 @@ class TestQueues:
 
         assert len(alarms) == 1
         assert "First step:" in alarms[0]["AlarmDescription"]["Fn::Sub"]
-        assert alarms[0]["AlarmActions"] == [{"Ref": "Announcements"}]
+        assert alarms[0]["AlarmActions"] == [{"Ref": "AttentionTopic"}]
         assert alarms[0]["MetricName"] == "ApproximateNumberOfMessagesVisible"
         assert alarms[0]["Threshold"] == 1
 
@@ -536,6 +542,39 @@ class TestQueues:
         ]
 
     @every_function
+    def test_scheduled(self, name):
+        """
+        What a schedule cannot hand over, and what its function cannot do, is dead-lettered.
+        """
+        properties = FUNCTIONS[name]["Properties"]
+        schedules = [
+            e["Properties"] for e in properties["Events"].values() if e["Type"] == "Schedule"
+        ]
+        queue = {"Fn::GetAtt": ["ScheduleDeadLetters", "Arn"]}
+
+        assert [s["DeadLetterConfig"] for s in schedules] == [{"Arn": queue}] * len(schedules)
+        assert ("DeadLetterQueue" in properties) is bool(schedules)
+        if schedules:
+            (allowed,) = (
+                statement
+                for statement in statements("AWS::IAM::Role", {name: RESOURCES[f"{name}Role"]})
+                if statement.get("Sid") == "DeadLetterEvents"
+            )
+            assert properties["DeadLetterQueue"] == {"Type": "SQS", "TargetArn": queue}
+            assert (allowed["Action"], allowed["Resource"]) == ("sqs:SendMessage", queue)
+
+    def test_rules(self):
+        """
+        What a rule cannot deliver to its queue is dead-lettered.
+        """
+        targets = [
+            t for r in of_type("AWS::Events::Rule").values() for t in r["Properties"]["Targets"]
+        ]
+
+        assert targets
+        assert all(target["DeadLetterConfig"] for target in targets)
+
+    @every_function
     def test_triggers(self, name):
         """
         A queue hands over small batches at once, takes single failures back, and outlasts a run.
@@ -545,7 +584,14 @@ class TestQueues:
 
         for source in sources:
             queue = QUEUES[source["Queue"]["Fn::GetAtt"][0]]["Properties"]
-            assert set(source) == {"Queue", "BatchSize", "FunctionResponseTypes"}
+            assert set(source) == {
+                "Queue",
+                "BatchSize",
+                "FunctionResponseTypes",
+                "ScalingConfig",
+            }
+            # Lambda takes 2 to 1,000, and a new account has 10 in all.
+            assert 2 <= source["ScalingConfig"]["MaximumConcurrency"] <= 5
             # One bucket's plan keeps no other waiting.
             assert source["BatchSize"] == (1 if name == "PlanInvalidations" else 10)
             assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
@@ -574,7 +620,76 @@ def upload_buckets():
     return listing["Resource"]
 
 
+ALARMS = of_type("AWS::CloudWatch::Alarm")
+every_alarm = pytest.mark.parametrize("name", ALARMS)
+
+
+def alarms_on(namespace, metric):
+    """Return the alarms on a metric, by what their only dimension refers to."""
+    return {
+        next(references(about["Properties"]["Dimensions"]))[0]: name
+        for name, about in ALARMS.items()
+        if (about["Properties"]["Namespace"], about["Properties"]["MetricName"])
+        == (namespace, metric)
+    }
+
+
 class TestWarnings:
+    @pytest.mark.parametrize("metric", ["Errors", "Throttles"])
+    def test_functions(self, metric):
+        """
+        Errors and throttles of each function raise an alarm of its own.
+        """
+        alarms = alarms_on("AWS/Lambda", metric)
+
+        assert alarms.keys() == FUNCTIONS.keys()
+        for function, name in alarms.items():
+            assert RESOURCES[name].get("Condition") == FUNCTIONS[function].get("Condition")
+
+    @every_function
+    def test_timeouts(self, name):
+        """
+        The timeouts of each function are counted by the metric of their alarm.
+        """
+        counted = RESOURCES[f"{name}Timeouts"]
+        alarm = RESOURCES["FunctionTimeoutsAlarm"]["Properties"]
+
+        assert counted.get("Condition") == FUNCTIONS[name].get("Condition")
+        assert counted["Properties"] == {
+            "LogGroupName": {"Ref": f"{name}Log"},
+            "FilterPattern": '{ $.type = "platform.report" && $.record.status = "timeout" }',
+            "MetricTransformations": [
+                {
+                    "MetricNamespace": alarm["Namespace"],
+                    "MetricName": alarm["MetricName"],
+                    "MetricValue": "1",
+                }
+            ],
+        }
+
+    def test_age(self):
+        """
+        The age of messages is asked for where none is received three times as a matter of course.
+        """
+        assert {*alarms_on("AWS/SQS", "ApproximateAgeOfOldestMessage")} <= {
+            "Uploads",
+            *DEAD_LETTERS,
+        }
+
+    @every_alarm
+    def test_missing(self, name):
+        """
+        Before its first datum an alarm tells nobody anything; a sweep that ends is told of.
+        """
+        alarm = RESOURCES[name]["Properties"]
+
+        if name == "OverdueRowsAlarm":
+            assert alarm["TreatMissingData"] == "missing"
+            assert alarm["InsufficientDataActions"] == alarm["AlarmActions"]
+        else:
+            assert alarm["TreatMissingData"] == "notBreaching"
+            assert "InsufficientDataActions" not in alarm
+
     def test_sweep(self):
         """
         A sweep that fails raises an alarm of its own: nothing else would report it.
@@ -584,7 +699,7 @@ class TestWarnings:
         assert alarm["Dimensions"] == [{"Name": "FunctionName", "Value": {"Ref": "Sweep"}}]
         assert alarm["MetricName"] == "Errors"
         assert "First step:" in alarm["AlarmDescription"]["Fn::Sub"]
-        assert alarm["AlarmActions"] == [{"Ref": "Announcements"}]
+        assert alarm["AlarmActions"] == [{"Ref": "AttentionTopic"}]
 
     def test_counted(self):
         """
@@ -602,7 +717,7 @@ class TestWarnings:
         for outcome in ("step failed", "batch retried later", "batch failed", "retries exhausted"):
             assert StepResult(outcome).meaning == ("warning", metrics.STEPS_FAILED)
         assert "First step:" in alarm["AlarmDescription"]["Fn::Sub"]
-        assert alarm["AlarmActions"] == [{"Ref": "Announcements"}]
+        assert alarm["AlarmActions"] == [{"Ref": "AttentionTopic"}]
 
     def test_signing(self):
         """
@@ -619,7 +734,7 @@ class TestWarnings:
             alarm["MetricName"],
         )
 
-    @pytest.mark.parametrize("name", of_type("AWS::CloudWatch::Alarm"))
+    @every_alarm
     def test_first_step(self, name):
         """
         Every alarm names a first step, and reaches somebody.
@@ -627,9 +742,9 @@ class TestWarnings:
         alarm = RESOURCES[name]["Properties"]
 
         assert "First step:" in alarm["AlarmDescription"]["Fn::Sub"].replace("\n", " ")
-        assert alarm["AlarmActions"] == alarm["OKActions"] == [{"Ref": "Announcements"}]
+        assert alarm["AlarmActions"] == alarm["OKActions"] == [{"Ref": "AttentionTopic"}]
 
-    @pytest.mark.parametrize("name", of_type("AWS::CloudWatch::Alarm"))
+    @every_alarm
     def test_text(self, name):
         """
         An alarm says what it means for viewers or their links, and fits CloudWatch's limit.
@@ -639,7 +754,7 @@ class TestWarnings:
         assert re.search(r"\b(viewers|links)\b", text)
         assert len(text) <= 1024 - MAX_NAME_LENGTH * text.count("${")
 
-    @pytest.mark.parametrize("name", of_type("AWS::CloudWatch::Alarm"))
+    @every_alarm
     def test_commands(self, name):
         """
         A command in an alarm's text names the stack, so that it can be run as it is.
@@ -652,6 +767,57 @@ class TestWarnings:
             for command in commands
         )
         assert len(commands) == text.count("autopilot ")
+
+
+class TestCosts:
+    def test_counted(self):
+        """
+        README says how many alarms and metrics there are to pay for.
+        """
+        readme = (ROOT / "README.md").read_text(encoding="utf-8")
+        said = [(int(a), int(m)) for a, m in re.findall(r"(\d+) alarms and (\d+) metrics", readme)]
+        filtered = {
+            about["Properties"]["MetricTransformations"][0]["MetricName"]
+            for about in of_type("AWS::Logs::MetricFilter").values()
+        }
+        of_signing = [name for name, about in ALARMS.items() if "Condition" in about]
+
+        assert [alarms for alarms, _ in said] == [len(ALARMS) - len(of_signing), len(of_signing)]
+        assert sum(count for _, count in said) == len(metrics.NAMES | filtered)
+
+
+class TestTopics:
+    @pytest.mark.parametrize(
+        ("name", "topic", "condition"),
+        [
+            ("PersonWhoActs", "AttentionTopic", "SomebodyIsNotified"),
+            ("PersonWhoFollows", "RoutineTopic", "RoutineIsNotified"),
+        ],
+    )
+    def test_mail(self, name, topic, condition):
+        """
+        Mail is sent of what must be acted on, and only by a setting of routine.
+        """
+        subscription = RESOURCES[name]
+
+        assert subscription["Condition"] == condition
+        assert subscription["Properties"] == {
+            "TopicArn": {"Ref": topic},
+            "Protocol": "email",
+            "Endpoint": {"Ref": "NotifyEmail"},
+        }
+        assert TEMPLATE["Parameters"]["NotifyRoutine"]["Default"] == "no"
+
+    @pytest.mark.parametrize("name", of_type("AWS::SNS::Topic"))
+    def test_guarded(self, name):
+        """
+        A topic is encrypted, takes nothing without TLS, and says where it is.
+        """
+        denied = [s for s in statements("AWS::SNS::TopicPolicy") if s["Effect"] == "Deny"]
+
+        assert RESOURCES[name]["Properties"]["KmsMasterKeyId"] == {"Ref": "AnnouncementsKey"}
+        assert {"Ref": name} in [statement["Resource"] for statement in denied]
+        assert TEMPLATE["Outputs"][name]["Value"] == {"Ref": name}
 
 
 class TestSigning:
@@ -845,7 +1011,7 @@ class TestPermissions:
             if isinstance(statement["Principal"], dict) and "Service" in statement["Principal"]
         ]
 
-        assert len(written) == 5
+        assert len(written) == 6
         for statement in written:
             assert statement["Condition"]["StringEquals"] == {
                 "aws:SourceAccount": {"Ref": "AWS::AccountId"}
@@ -856,8 +1022,13 @@ class TestPermissions:
         Of all rules only ours, and of all buckets only the named ones, may fill a queue.
         """
         allowed = [s for s in statements("AWS::SQS::QueuePolicy") if s["Effect"] == "Allow"]
-        rule, buckets, topics = allowed
+        schedules, rule, buckets, topics = allowed
 
+        assert schedules["Resource"] == {"Fn::GetAtt": ["ScheduleDeadLetters", "Arn"]}
+        assert schedules["Condition"]["ArnLike"]["aws:SourceArn"] == {
+            "Fn::Sub": "arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}"
+            ":rule/${AWS::StackName}-*"
+        }
         assert rule["Condition"]["ArnEquals"] == {
             "aws:SourceArn": {"Fn::GetAtt": ["ObjectsChanged", "Arn"]}
         }

@@ -26,6 +26,9 @@ BUCKETS_HELD = "BucketsHeld"
 COST_TODAY = "CostTodayCents"
 """What today's items cost beyond the month's free ones."""
 
+OVERDUE_ROW_AGE = "OverdueRowAge"
+"""For how many seconds the most overdue row has been due; 0 where none is."""
+
 ACCESS_GRANTED = "Granted"
 ACCESS_REFUSED = "Refused"
 
@@ -45,6 +48,7 @@ NAMES = frozenset(
         UNSENT_CHANGES_AGE,
         BUCKETS_HELD,
         COST_TODAY,
+        OVERDUE_ROW_AGE,
         ACCESS_GRANTED,
         ACCESS_REFUSED,
         ROTATION_STEPS_FAILED,

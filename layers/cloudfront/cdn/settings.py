@@ -83,7 +83,8 @@ class PollWatchesSettings:
 
     ledger_table: str
     watch_timers_url: str
-    topic_arn: str
+    attention_topic_arn: str
+    routine_topic_arn: str
     event_bus_name: str
     metrics_namespace: str
 
@@ -139,7 +140,8 @@ class RotateKeysSettings:
     ledger_table: str
     signing_secret: str
     grants_parameter: str
-    topic_arn: str
+    attention_topic_arn: str
+    routine_topic_arn: str
     event_bus_name: str
     stack: str
     key_name_prefix: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from cdn import metrics
 from cdn.aws import rows
@@ -44,11 +44,14 @@ def steps(
 
 
 def gauges(ledger: Table, buckets: Iterable[str], *, now_ms: int) -> dict[str, int]:
-    """Return the values of the metrics that tell what waits in *buckets*, and what today costs."""
+    """Return the values of the metrics that say what is late, what waits, and what today costs."""
     flushes = [ledger.get(rows.flush(bucket)) or {} for bucket in buckets]
     since_ms = [flush["first_change_at_ms"] for flush in flushes if "first_change_at_ms" in flush]
     since_ms += [rows.planned_at_ms(key) for key in ledger.overdue("batch", before_ms=_EVER_MS)]
+    due_ms = [ledger.first_due_at_ms(timer, before_ms=now_ms) for timer in get_args(rows.Timer)]
+    overdue_ms = [each for each in due_ms if each is not None]
     return {
+        metrics.OVERDUE_ROW_AGE: (now_ms - min(overdue_ms, default=now_ms)) // 1000,
         metrics.UNSENT_CHANGES_AGE: (now_ms - min(since_ms, default=now_ms)) // 1000,
         metrics.BUCKETS_HELD: sum("held_item_count" in flush for flush in flushes),
         metrics.COST_TODAY: budget.cents_today(ledger, now_ms=now_ms),

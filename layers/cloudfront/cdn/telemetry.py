@@ -202,37 +202,61 @@ WatchOutcome = Literal[
     "completed", "superseded", "gone", "failed", "timed_out", "refused", "skipped", "held"
 ]
 
+INVALIDATION_COMPLETED = "Invalidation Completed"
+INVALIDATION_GONE = "Invalidation Gone"
+INVALIDATION_REFUSED = "Invalidation Refused"
+INVALIDATION_FAILED = "Invalidation Failed"
+CHANGES_SKIPPED = "Changes Skipped"
+CHANGES_HELD = "Changes Held"
+FLUSH_FAILED = "Flush Failed"
+DEPLOYMENT_COMPLETED = "Deployment Completed"
+DEPLOYMENT_SUPERSEDED = "Deployment Superseded"
+DEPLOYMENT_GONE = "Deployment Gone"
+DEPLOYMENT_FAILED = "Deployment Failed"
+WATCH_TIMED_OUT = "Watch Timed Out"
 SIGNING_KEY_ACTIVATED = "Signing Key Activated"
 SIGNING_KEY_REVOKED = "Signing Key Revoked"
 SIGNING_KEY_DELETED = "Signing Key Deleted"
 SIGNING_KEYS_NEED_ATTENTION = "Signing Keys Need Attention"
 
-_WATCH_DETAIL_TYPES: Mapping[tuple[WatchKind, WatchOutcome], str] = {
-    ("invalidation", "completed"): "Invalidation Completed",
-    ("invalidation", "gone"): "Invalidation Gone",
-    ("invalidation", "failed"): "Invalidation Failed",
-    ("invalidation", "timed_out"): "Watch Timed Out",
-    ("deployment", "completed"): "Deployment Completed",
-    ("deployment", "superseded"): "Deployment Superseded",
-    ("deployment", "gone"): "Deployment Gone",
-    ("deployment", "failed"): "Deployment Failed",
-    ("deployment", "timed_out"): "Watch Timed Out",
-    ("refusal", "refused"): "Invalidation Refused",
-    ("flush", "failed"): "Flush Failed",
-    ("changes", "skipped"): "Changes Skipped",
-    ("changes", "held"): "Changes Held",
-}
+Topic = Literal["attention", "routine"]
+"""Who hears of it by SNS: whoever must act, or whoever wants to know how things end."""
 
-DETAIL_TYPES = frozenset(
-    {
-        *_WATCH_DETAIL_TYPES.values(),
-        SIGNING_KEY_ACTIVATED,
-        SIGNING_KEY_REVOKED,
-        SIGNING_KEY_DELETED,
-        SIGNING_KEYS_NEED_ATTENTION,
-    }
-)
-"""Every detail type that the stack announces."""
+DETAIL_TYPES: Mapping[str, Topic] = {
+    INVALIDATION_COMPLETED: "routine",
+    INVALIDATION_GONE: "routine",
+    INVALIDATION_REFUSED: "attention",
+    INVALIDATION_FAILED: "attention",
+    CHANGES_SKIPPED: "attention",
+    CHANGES_HELD: "attention",
+    FLUSH_FAILED: "attention",
+    DEPLOYMENT_COMPLETED: "routine",
+    DEPLOYMENT_SUPERSEDED: "routine",
+    DEPLOYMENT_GONE: "routine",
+    DEPLOYMENT_FAILED: "attention",
+    WATCH_TIMED_OUT: "attention",
+    SIGNING_KEY_ACTIVATED: "routine",
+    SIGNING_KEY_REVOKED: "attention",
+    SIGNING_KEY_DELETED: "routine",
+    SIGNING_KEYS_NEED_ATTENTION: "attention",
+}
+"""Every detail type that the stack announces, and on which topic."""
+
+_WATCH_DETAIL_TYPES: Mapping[tuple[WatchKind, WatchOutcome], str] = {
+    ("invalidation", "completed"): INVALIDATION_COMPLETED,
+    ("invalidation", "gone"): INVALIDATION_GONE,
+    ("invalidation", "failed"): INVALIDATION_FAILED,
+    ("invalidation", "timed_out"): WATCH_TIMED_OUT,
+    ("deployment", "completed"): DEPLOYMENT_COMPLETED,
+    ("deployment", "superseded"): DEPLOYMENT_SUPERSEDED,
+    ("deployment", "gone"): DEPLOYMENT_GONE,
+    ("deployment", "failed"): DEPLOYMENT_FAILED,
+    ("deployment", "timed_out"): WATCH_TIMED_OUT,
+    ("refusal", "refused"): INVALIDATION_REFUSED,
+    ("flush", "failed"): FLUSH_FAILED,
+    ("changes", "skipped"): CHANGES_SKIPPED,
+    ("changes", "held"): CHANGES_HELD,
+}
 
 
 def detail_type(kind: WatchKind, outcome: WatchOutcome) -> str:

@@ -8,6 +8,13 @@ from commands import dead_letters
 from local.faults import Crash, Does, Rule
 from tests.local import suite
 
+QUEUES = {
+    "collect_changes": "Uploads",
+    "plan_invalidations": "FlushTimers",
+    "send_invalidations": "BatchTimers",
+    "poll_watches": "WatchTimers",
+}
+
 
 @pytest.fixture
 def cloud():
@@ -42,7 +49,12 @@ class TestPairs:
         """
         Each queue's dead letters are found by its own settings.
         """
-        assert {pair.name for pair in pairs(cloud)} == {"Uploads", "FlushTimers", "WatchTimers"}
+        assert {pair.name for pair in pairs(cloud)} == {
+            "Uploads",
+            "FlushTimers",
+            "BatchTimers",
+            "WatchTimers",
+        }
 
 
 class TestLetters:
@@ -71,9 +83,7 @@ class TestRedrive:
         cloud.world.settle()
         before = suite.end_state(cloud)
         for one in list(cloud.world.invocations):
-            queue = {"collect_changes": "Uploads", "send_invalidations": "FlushTimers"}.get(
-                one.function, "WatchTimers"
-            )
+            queue = QUEUES[one.function]
             for record in one.event["Records"]:
                 dead_letter(cloud, f"{queue}DeadLetters", record["body"])
         cloud.world.virtual_time.advance(1)
@@ -89,9 +99,9 @@ class TestRedrive:
         """
         A flush whose retries were exhausted goes on once its letter is sent back.
         """
-        suite.break_lists(cloud, times=5)
+        suite.break_lists(cloud, times=12)
         suite.upload(cloud, "a.css")
-        cloud.world.run(limit_s=900)
+        cloud.world.run(limit_s=13 * 3_600)
         assert len(cloud.invalidations()) == 1
         (letter,) = listed(cloud)
         assert "AccessDenied" in letter.reason

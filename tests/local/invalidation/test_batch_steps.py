@@ -12,6 +12,7 @@ from cdn.aws import rows
 from cdn.cloudfront.quotas import Limits
 from cdn.invalidation import batches, flushes
 from cdn.invalidation.flushes import FlushDelays
+from cdn.telemetry import StepResult
 from local.demo import outside
 from local.faults import Crash, Does, Rule
 from tests.local import suite
@@ -182,7 +183,7 @@ class TestLock:
         While somebody sends a batch, nobody else does, but comes back in case they die.
         """
         (row_id,) = commit("a.css")
-        others = []
+        others: list[StepResult] = []
 
         def at_once(**_):
             others.extend(batches.steps(suite.batch_context(cloud, token=token), row_id))

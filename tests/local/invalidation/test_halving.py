@@ -10,6 +10,7 @@ from cdn.aws import rows
 from cdn.invalidation import changes, flushes, s3_events
 from cdn.invalidation.changes import Change
 from cdn.invalidation.flushes import FlushDelays
+from cdn.telemetry import StepResult
 from local.faults import Crash, Does, Rule
 from tests.local import suite
 
@@ -46,7 +47,7 @@ def token():
 
 def flush(cloud):
     """Take the steps of a flush, again and again as long as it is due at once."""
-    results = []
+    results: list[StepResult] = []
     while not results or (
         results[-1].due_at_ms is not None
         and results[-1].due_at_ms <= cloud.world.virtual_time.now() * 1000

@@ -11,7 +11,7 @@ import pytest
 
 from local import stack
 from local.cloudfront import Lags
-from local.demo import access, frontend, hardship, outside, site, upload
+from local.demo import access, attack, frontend, hardship, outside, site, upload
 from local.demo.claims import Claims
 from local.demo.narration import Narrator
 from local.demo.viewer import Viewer
@@ -144,6 +144,28 @@ class TestHardship:
             chapter.nasty_keys()
 
             assert chapter.claims.broken == ["nasty-keys"]
+
+
+class TestAttack:
+    @pytest.mark.prove
+    def test_holds(self):
+        """
+        Every claim of the chapter holds.
+        """
+        with stage(attack.Stage, DailyItems="160") as chapter:
+            chapter.play()
+
+            assert chapter.claims.broken == []
+            assert len(chapter.claims.results) == 4
+
+    def test_no_ceiling(self):
+        """
+        Whoever allows a day ten times as much loses the claim that money is held.
+        """
+        with stage(attack.Stage, DailyItems="1600") as chapter:
+            chapter.spending()
+
+            assert chapter.claims.broken == ["daily-budget-holds"]
 
 
 class TestProcess:

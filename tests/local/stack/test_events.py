@@ -17,7 +17,8 @@ SAMPLES = {
     "object_expired": ("UploadsUrl", "collect_changes"),
     "notification_configured": ("UploadsUrl", "collect_changes"),
     "message_unreadable": ("UploadsUrl", "collect_changes"),
-    "flush_timer_due": ("FlushTimersUrl", "send_invalidations"),
+    "flush_timer_due": ("FlushTimersUrl", "plan_invalidations"),
+    "batch_timer_due": ("BatchTimersUrl", "send_invalidations"),
     "watch_timer_due": ("WatchTimersUrl", "poll_watches"),
 }
 REQUESTED = ("rotation_plan_requested", "revocation_requested")

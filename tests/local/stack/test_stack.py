@@ -165,6 +165,36 @@ class TestRun:
             url = started.deployment.resources["DeadLetters"]
             assert started.client("sqs").receive_message(QueueUrl=url)["Messages"]
 
+    def test_times_out(self):
+        """
+        A function whose call to AWS lasts too long ends when its time is over.
+        """
+        with inline() as started:
+            started.faults.rules.append(Rule(does=Does.TIME_OUT, operation="UpdateItem"))
+            upload(with_bucket(started), "a")
+            started.run(until=lambda: bool(started.invocations))
+
+            (ended,) = started.invocations
+            assert ended.outcome.timed_out
+            assert str(ended.outcome.error).endswith("Task timed out after 20.00 seconds")
+            assert started.virtual_time.now() == pytest.approx(ended.began_at + 20, abs=0.01)
+
+    @pytest.mark.parametrize("request_of", ["queue", "call"])
+    def test_stopped(self, world, request_of):
+        """
+        A function without concurrency is throttled, and what was meant for it waits.
+        """
+        world.stopped.add("relay")
+        upload(world, "a")
+        if request_of == "call":
+            assert world.invoke("relay", {}).throttled
+        world.run(limit_s=10)
+        assert not world.invocations
+
+        world.stopped.clear()
+        world.settle()
+        assert counted(world)["timers"] == 1
+
     def test_status_change(self, world):
         """
         Virtual time also stops where CloudFront changes something.

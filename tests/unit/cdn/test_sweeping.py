@@ -95,10 +95,35 @@ class TestGauges:
         Where nothing waits, everything is 0.
         """
         assert self.gauges(ledger, time_source) == {
+            "OverdueRowAge": 0,
             "UnsentChangesAge": 0,
             "BucketsHeld": 0,
             "CostTodayCents": 0,
         }
+
+    def test_overdue(self, ledger, time_source):
+        """
+        The most overdue row is the one that was due first, whatever timer should have come.
+        """
+        for key, timer, late_ms in [
+            (rows.flush("site"), "flush", 7_000),
+            (rows.flush("other"), "flush", 900_000),
+            (rows.watch("invalidation/E1/I1"), "watch", 949_500),
+            (rows.watch("invalidation/E1/I2"), "watch", -1),
+        ]:
+            overdue_at(ledger, key, timer, time_source.now_ms() - late_ms)
+        time_source.s += INDEX_LAG_S
+
+        assert self.gauges(ledger, time_source)["OverdueRowAge"] == 950
+
+    def test_due(self, ledger, time_source):
+        """
+        A row that is due later is not overdue.
+        """
+        overdue_at(ledger, rows.flush("site"), "flush", time_source.now_ms() + 1_001)
+        time_source.s += INDEX_LAG_S
+
+        assert self.gauges(ledger, time_source)["OverdueRowAge"] == 0
 
     def test_pending(self, context, ledger, time_source):
         """

@@ -111,26 +111,26 @@ class TestWords:
 
     def test_detail_types(self):
         """
-        README names every detail type of the code, and no other.
+        README names every detail type of the code with its topic, and no other.
         """
         readme = (ROOT / "README.md").read_text(encoding="utf-8")
-        named = set(
-            re.findall(
-                r"`((?:Invalidation|Deployment|Flush|Changes|Watch|Signing Keys?) [A-Z][A-Za-z ]+)`"
-                r'|"detail-type": "([^"]+)"',
-                readme,
-            )
-        )
+        table = readme.partition("| detail type |")[2].partition("\n\n")[0]
+        rows = re.findall(r"^\| (`.+`) \| .+ \| (\w+) \|$", table, re.MULTILINE)
 
-        assert {one or other for one, other in named} == telemetry.DETAIL_TYPES
+        assert telemetry.DETAIL_TYPES == {
+            detail_type: topic
+            for names, topic in rows
+            for detail_type in re.findall("`(.+?)`", names)
+        }
+        assert set(re.findall('"detail-type": "([^"]+)"', readme)) <= {*telemetry.DETAIL_TYPES}
 
     def test_whole(self):
         """
-        No detail type is composed: each stands whole in the one table.
+        No detail type is composed: each stands whole in the one module, once.
         """
         table = (ROOT / "layers/cloudfront/cdn/telemetry.py").read_text(encoding="utf-8")
 
-        assert all(f'"{detail_type}"' in table for detail_type in telemetry.DETAIL_TYPES)
+        assert {table.count(f'"{detail_type}"') for detail_type in telemetry.DETAIL_TYPES} == {1}
         assert not any(
             f'"{detail_type}"' in text for detail_type in telemetry.DETAIL_TYPES for text in CODE
         )

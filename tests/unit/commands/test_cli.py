@@ -21,7 +21,17 @@ from commands.options import DEFAULT_STACK
 from tests.unit.commands import aws_server, running
 from tests.unit.commands.running import ROOT, run, run_here
 
-NAMES = ("demo", "gallery", "routes", "doctor", "dead-letters", "redrive", "keys", "revoke")
+NAMES = (
+    "demo",
+    "gallery",
+    "routes",
+    "doctor",
+    "dead-letters",
+    "redrive",
+    "release",
+    "keys",
+    "revoke",
+)
 NEEDING = {"routes": ["a"], "doctor": ["https://d1.cloudfront.net/a"], "revoke": ["K1"]}
 PLAN = {
     "keys": [{"key_id": "K1", "state": "signing", "name": "[slug]"}],

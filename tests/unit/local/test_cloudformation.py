@@ -299,6 +299,26 @@ class TestCreate:
         assert found["Value"] == "hello"
 
 
+class TestRule:
+    @pytest.mark.parametrize(("length", "fits"), [(2048, True), (2049, False)])
+    def test_pattern(self, length, fits):
+        """
+        An event pattern fits EventBridge, or the rule is refused.
+        """
+        empty = len(json.dumps({"source": [""]}, separators=(",", ":")))
+        pattern = {"source": ["x" * (length - empty)]}
+        target = {"Id": "work", "Arn": f"arn:aws:sqs:{ACCOUNT_ARN}:work"}
+        about = {"EventPattern": pattern, "Targets": [target]}
+        made = stack(Resources={"Rule": {"Type": "AWS::Events::Rule", "Properties": about}})
+
+        if fits:
+            made.create()
+            assert client("events").list_rules()["Rules"]
+        else:
+            with pytest.raises(TemplateError, match="2048"):
+                made.create()
+
+
 class TestParameterStore:
     def asked(self, name, kind="String"):
         parameters = {"Asked": {"Type": f"AWS::SSM::Parameter::Value<{kind}>"}}

@@ -248,6 +248,15 @@ class TestCrashes:
 
             assert layer.killed == [KEY]
 
+    def test_time_out(self, layer):
+        """
+        A call that lasts too long ends its caller.
+        """
+        layer.rule(Does.TIME_OUT)
+
+        with pytest.raises(layer.crash):
+            layer.client("sqs").list_queues()
+
     def test_uncaught(self):
         """
         Without processes a crash passes every handler of errors.

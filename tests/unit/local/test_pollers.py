@@ -47,6 +47,7 @@ class Runner:
         event: str | None = None,
         delivery: Delivery | None = None,
         timeout_s: int = 20,
+        dead_letters: str = "",
         **about: Any,
     ) -> Pollers:
         trigger = {
@@ -66,6 +67,7 @@ class Runner:
             timeout_s=timeout_s,
             memory_mb=128,
             environment={},
+            dead_letters=dead_letters,
             queues=(QueueTrigger(**trigger),),
             schedules=tuple(
                 ScheduleTrigger(arn="arn:rule", expression=expression, event=event)
@@ -497,3 +499,21 @@ class TestSchedules:
 
         assert tried == [3600, 3660, 3780]
         assert runner.virtual_time.now() == START + 7200
+
+    @pytest.mark.parametrize(("failures", "letters"), [(2, []), (3, ['{"a": 1}'])])
+    def test_dead_letters(self, runner, failures, letters):
+        """
+        What a function fails at three times goes to its dead-letter queue, if it has one.
+        """
+        url = client("sqs").create_queue(QueueName="letters")["QueueUrl"]
+        pollers = runner.pollers(
+            schedules=("rate(1 hour)",), event='{"a": 1}', dead_letters=runner.queues.arn(url)
+        )
+        runner.virtual_time.advance(3600)
+        for number in range(3):
+            pollers.start()
+            runner.end(pollers, Outcome(error="ValueError") if number < failures else OK)
+            runner.virtual_time.jump_to(pollers.next_due_at())
+
+        messages = client("sqs").receive_message(QueueUrl=url).get("Messages", [])
+        assert [message["Body"] for message in messages] == letters

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_sns import SNSClient
 
+    from cdn.telemetry import Topic
+
 SOURCE = "cloudfront.autopilot"
 
 _MAX_SUBJECT = 100
@@ -45,17 +47,17 @@ class Announcement:
 
 @dataclass(frozen=True, slots=True)
 class Announcer:
-    """Where announcements are published: an event bus and a topic."""
+    """Where announcements are published: an event bus, and a topic for those who must act."""
 
     events: EventBridgeClient
     bus_name: str
     sns: SNSClient
-    topic_arn: str
+    topic_arns: Mapping[Topic, str]
 
 
 def publish(announcer: Announcer, announcement: Announcement) -> None:
     """
-    Publish on the event bus and on the topic.
+    Publish on the event bus and on the topic of the detail type.
 
     Raises:
         RetryLaterError: The event bus did not take it.
@@ -79,7 +81,7 @@ def publish(announcer: Announcer, announcement: Announcement) -> None:
     if response["FailedEntryCount"]:
         raise RetryLaterError("PutEvents", response["Entries"][0].get("ErrorCode", ""))
     announcer.sns.publish(
-        TopicArn=announcer.topic_arn,
+        TopicArn=announcer.topic_arns[telemetry.DETAIL_TYPES[announcement.detail_type]],
         Subject=f"CloudFront: {announcement.detail_type}"[:_MAX_SUBJECT],
         Message="\n".join(
             [announcement.message, "", *(f"{name}: {value}" for name, value in detail.items())]

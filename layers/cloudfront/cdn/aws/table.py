@@ -169,6 +169,12 @@ class Table:
             row = _deserialized(item)
             yield Key(str(row["pk"]), str(row["sk"]))
 
+    def first_due_at_ms(self, timer: Timer, *, before_ms: int) -> int | None:
+        """Return when the most overdue of those rows was due; None where there is none."""
+        condition = KeyCondition("timer").eq(timer) & KeyCondition("due_at_ms").lt(before_ms)
+        first = next(self._items(condition, index=_INDEX), None)
+        return None if first is None else int(_deserialized(first)["due_at_ms"])
+
     def delete(self, keys: Iterable[Key[Any]]) -> None:
         """
         Delete rows; one that does not exist is passed over.

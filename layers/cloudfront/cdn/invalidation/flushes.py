@@ -68,7 +68,9 @@ def due_at_ms(flush: FlushRow, delays: FlushDelays) -> int:
     return max(min(quiet_at_ms, latest_at_ms), flush.get("retry_at_ms", 0))
 
 
-def steps(context: FlushContext, delays: FlushDelays, bucket: str) -> Iterator[StepResult]:
+def steps(
+    context: FlushContext, delays: FlushDelays, bucket: str
+) -> Generator[StepResult, None, None]:
     """
     Flush *bucket* if that is due, and yield what was done.
 
@@ -132,7 +134,7 @@ def _work(context: FlushContext, run: FlushRun) -> Generator[StepResult, None, _
     if not pending:
         return "all committed" if all_read else "more"
     collected = [change for _, row_changes in pending for change in row_changes]
-    planned_ids = plans.planned_ids(context, bucket, collected)
+    planned_ids = plans.planned_ids(context.ledger, bucket, collected, now_ms=context.now_ms())
     fresh = changes.distinct(collected, seen=planned_ids)
     if not fresh:
         context.ledger.delete(key for key, _ in pending)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from cdn.aws.rows import BatchRow, ChangesRow, PlanRow
+    from cdn.aws.table import Table
     from cdn.invalidation.changes import Change
     from cdn.invalidation.context import FlushContext
     from cdn.invalidation.planner import Plan
@@ -29,13 +30,13 @@ _SKEW_MS = 60_000
 
 
 def planned_ids(
-    context: FlushContext, bucket: str, collected: Sequence[Change]
+    ledger: Table, bucket: str, collected: Sequence[Change], *, now_ms: int
 ) -> frozenset[bytes]:
     """Return the identities in plans committed since the oldest of *collected* happened."""
     oldest_at_ms = min(change.at_ms for change in collected) - _SKEW_MS
     # None is older, whatever an event says: all that are would be read.
-    oldest_at_ms = max(oldest_at_ms, context.now_ms() - rows.PLAN_TTL_S * 1000)
-    plans = context.ledger.query(rows.plans_since(bucket, oldest_at_ms))
+    oldest_at_ms = max(oldest_at_ms, now_ms - rows.PLAN_TTL_S * 1000)
+    plans = ledger.query(rows.plans_since(bucket, oldest_at_ms))
     committed = (plan for plan in plans if "committed_at_ms" in plan)
     return frozenset().union(*(changes.identities(plan["identities"]) for plan in committed))
 

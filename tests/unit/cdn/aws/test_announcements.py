@@ -1,14 +1,16 @@
 """An announcement says the same to machines and to people, under one id."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from botocore.stub import Stubber
+from botocore.stub import ANY, Stubber
 
 from cdn.aws import announcements
 from cdn.aws.announcements import Announcement, Announcer
 from cdn.errors import RetryLaterError
+from cdn.telemetry import Topic
 
 END = Announcement(
     id="invalidation/E1/I1/completed",
@@ -39,7 +41,8 @@ distribution_id: E1"""
 
 @pytest.fixture
 def announcer(client_of):
-    return Announcer(client_of("events"), "default", client_of("sns"), "arn:topic")
+    topic_arns: dict[Topic, str] = {"attention": "arn:attention", "routine": "arn:routine"}
+    return Announcer(client_of("events"), "default", client_of("sns"), topic_arns)
 
 
 class TestPublish:
@@ -53,7 +56,7 @@ class TestPublish:
                 "publish",
                 {"MessageId": "m"},
                 {
-                    "TopicArn": "arn:topic",
+                    "TopicArn": "arn:routine",
                     "Subject": "CloudFront: Invalidation Completed",
                     "Message": MESSAGE,
                     "MessageAttributes": {
@@ -66,6 +69,37 @@ class TestPublish:
             announcements.publish(announcer, END)
 
             bus.assert_no_pending_responses()
+            topic.assert_no_pending_responses()
+
+    @pytest.mark.parametrize(
+        ("detail_type", "topic_arn"),
+        [
+            ("Deployment Superseded", "arn:routine"),
+            ("Signing Key Deleted", "arn:routine"),
+            ("Invalidation Refused", "arn:attention"),
+            ("Changes Skipped", "arn:attention"),
+            ("Changes Held", "arn:attention"),
+            ("Signing Key Revoked", "arn:attention"),
+        ],
+    )
+    def test_topic(self, announcer, detail_type, topic_arn):
+        """
+        What a person must act on has a topic of its own; the bus gets everything.
+        """
+        end = replace(END, detail_type=detail_type)
+        expected = {"TopicArn": topic_arn} | dict.fromkeys(
+            ("Subject", "Message", "MessageAttributes"), ANY
+        )
+        with Stubber(announcer.events) as bus, Stubber(announcer.sns) as topic:
+            bus.add_response(
+                "put_events",
+                {"FailedEntryCount": 0},
+                {"Entries": [ENTRY | {"DetailType": detail_type}]},
+            )
+            topic.add_response("publish", {"MessageId": "m"}, expected)
+
+            announcements.publish(announcer, end)
+
             topic.assert_no_pending_responses()
 
     def test_not_taken(self, announcer):

@@ -4,11 +4,13 @@ import pytest
 from botocore.stub import Stubber
 
 from cdn.aws.announcements import Announcer
+from cdn.telemetry import Topic
 
 
 @pytest.fixture
 def announcer(client_of):
-    announcer = Announcer(client_of("events"), "default", client_of("sns"), "arn:topic")
+    topic_arns: dict[Topic, str] = {"attention": "arn:attention", "routine": "arn:routine"}
+    announcer = Announcer(client_of("events"), "default", client_of("sns"), topic_arns)
     with Stubber(announcer.events) as bus, Stubber(announcer.sns) as topic:
         bus.add_response("put_events", {"FailedEntryCount": 0})
         topic.add_response("publish", {"MessageId": "m"})

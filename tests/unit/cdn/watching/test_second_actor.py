@@ -35,7 +35,9 @@ def end(ledger, account, time_source, recorded_timers, faults):
 
     def end(*rules):
         published: Any = Recorded()
-        announcer = Announcer(published, "default", published, "arn:topic")
+        announcer = Announcer(
+            published, "default", published, {"attention": "arn:one", "routine": "arn:two"}
+        )
         invalidation_id = account.invalidate(distribution_id, f"{next(references)}")
         watched = watches.invalidation(targets.distribution(distribution_id), invalidation_id)
         watches.create(context, watched, details={})
