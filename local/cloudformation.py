@@ -59,6 +59,8 @@ class Stack:
     make_custom: MakeCustom = _no_custom
     made: dict[str, Physical] = field(default_factory=dict)
     absent: dict[str, Physical] = field(default_factory=dict)
+    # What has had its turn, whether it is created here or not.
+    reached: set[str] = field(default_factory=set)
 
     @property
     def stack_id(self) -> str:
@@ -86,6 +88,7 @@ class Stack:
                 kind = self.plain["Resources"][logical_id]["Type"]
                 if kind in CREATORS or _is_custom(kind):
                     self._physical(logical_id)
+                self.reached.add(logical_id)
         except CycleError as circle:
             raise TemplateError(
                 f"circular reference: {' → '.join(reversed(circle.args[1]))}"
@@ -256,10 +259,13 @@ class Stack:
         prefix = {
             "AWS::Lambda::Function": "function:",
             "AWS::Lambda::LayerVersion": "layer:",
+            "AWS::Logs::LogGroup": "log-group:",
             "AWS::IAM::Role": "role/",
         }.get(kind, "")
         region = "" if kind.startswith("AWS::IAM::") else REGION
         arn = f"arn:aws:{kind.split('::')[1].lower()}:{region}:{ACCOUNT}:{prefix}{name}"
+        # A log group's ARN stands for its streams.
+        arn += ":*" * (kind == "AWS::Logs::LogGroup")
         layer = kind == "AWS::Lambda::LayerVersion"
         return Physical(f"{arn}:1" if layer else name, {"Arn": arn, "RoleId": name})
 

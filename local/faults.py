@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import re
 import threading
 from collections import Counter
@@ -14,12 +13,9 @@ from functools import cache, partial
 from typing import Any
 from urllib.parse import parse_qs
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
-from xml.sax.saxutils import escape
 
 from botocore.awsrequest import AWSResponse
-from botocore.compat import HTTPHeaders
 from botocore.hooks import BaseEventHooks
-from botocore.loaders import Loader
 from botocore.model import OperationModel, ServiceModel
 from botocore.retries.standard import (
     RetryContext,
@@ -28,6 +24,7 @@ from botocore.retries.standard import (
 )
 
 from local.dynamodb import LEAVES
+from local.error_responses import ErrorResponse, service_model
 
 
 class Does(StrEnum):
@@ -107,7 +104,7 @@ _THROTTLES = {
     "s3": (503, "SlowDown"),
     "sqs": (400, "RequestThrottled"),
 }
-_CREDENTIAL = re.compile(r"Credential=(?P<key>[^/]+)/[^/]+/[^/]+/(?P<service>[^/]+)/aws4_request")
+CREDENTIAL = re.compile(r"Credential=(?P<key>[^/]+)/[^/]+/[^/]+/(?P<service>[^/]+)/aws4_request")
 
 
 @dataclass(slots=True)
@@ -161,7 +158,7 @@ class Faults:
         """
 
         def layer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-            credential = _CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION", ""))
+            credential = CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION", ""))
             if credential is None:
                 return app(environ, start_response)
             service = credential["service"]
@@ -178,7 +175,7 @@ class Faults:
                 return app(environ, start_response)
             match rule.does:
                 case Does.THROTTLE | Does.FAIL:
-                    return _refuse(rule, service, start_response)
+                    return _error_response(rule, service).over_http(start_response)
                 case Does.LEAVE_UNPROCESSED:
                     environ[f"HTTP_{LEAVES.replace('-', '_').upper()}"] = "yes"
                     return app(environ, start_response)
@@ -259,7 +256,7 @@ class Faults:
                     params["headers"][LEAVES] = "yes"
                     return None
                 case Does.THROTTLE | Does.FAIL:
-                    error_response = _refused(rule, service, retries=attempt)
+                    error_response = _error_response(rule, service).parsed(retries=attempt)
                     if not _tried_again(*error_response):
                         break
         return error_response
@@ -309,51 +306,12 @@ def _tried_again(response: AWSResponse, parsed: dict[str, Any]) -> bool:
     return any(checker.is_retryable(refused) for checker in checkers)
 
 
-def _answer(rule: Rule, service: str) -> tuple[int, str, str]:
+def _error_response(rule: Rule, service: str) -> ErrorResponse:
     if rule.does is Does.THROTTLE:
         status, code = _THROTTLES.get(service, (400, "ThrottlingException"))
-        return status, code, "Rate exceeded"
-    return rule.status, rule.code, "We encountered an internal error. Please try again."
-
-
-def _refused(rule: Rule, service: str, *, retries: int) -> tuple[AWSResponse, dict[str, Any]]:
-    status, code, message = _answer(rule, service)
-    return AWSResponse(f"local://{service}", status, HTTPHeaders(), None), {
-        "Error": {"Code": code, "Message": message},
-        "ResponseMetadata": {
-            "HTTPStatusCode": status,
-            "HTTPHeaders": {},
-            "RequestId": "",
-            "RetryAttempts": retries,
-        },
-    }
-
-
-def _refuse(rule: Rule, service: str, start_response: StartResponse) -> Iterable[bytes]:
-    status, code, message = _answer(rule, service)
-    headers = [("x-amzn-RequestId", "local")]
-    if _model(service).protocol in {"json", "rest-json"}:
-        headers += [("Content-Type", "application/x-amz-json-1.0"), ("x-amzn-ErrorType", code)]
-        body = json.dumps({"__type": code, "message": message})
-    else:
-        error = f"<Code>{escape(code)}</Code><Message>{escape(message)}</Message>"
-        headers += [("Content-Type", "text/xml")]
-        body = (
-            f"<Error>{error}</Error>"
-            if service == "s3"
-            else f"<ErrorResponse><Error><Type>Sender</Type>{error}</Error></ErrorResponse>"
-        )
-    headers += [("Content-Length", str(len(body)))]
-    start_response(f"{status} Refused", headers)
-    return [body.encode()]
-
-
-@cache
-def _model(service: str) -> ServiceModel:
-    # A service's own name and the one that signs differ for some, but for none of ours.
-    # By a loader of its own: clients change the model of S3 that their sessions' loader has.
-    description = Loader().load_service_model(service, "service-2")
-    return ServiceModel(description, service)
+        return ErrorResponse(service, status, code, "Rate exceeded")
+    message = "We encountered an internal error. Please try again."
+    return ErrorResponse(service, rule.status, rule.code, message)
 
 
 def _operation(service: str, environ: WSGIEnvironment) -> str:
@@ -394,7 +352,7 @@ class _Shape:
 
 @cache
 def _shapes(service: str) -> list[_Shape]:
-    return list(_read_shapes(_model(service)))
+    return list(_read_shapes(service_model(service)))
 
 
 def _read_shapes(model: ServiceModel) -> Iterator[_Shape]:

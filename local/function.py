@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from local.role_policies import Statement
+
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
 # Lambda tries an asynchronous invocation twice more, after one minute and after two.
@@ -46,6 +48,8 @@ class Function:
     memory_mb: int
     environment: Mapping[str, str]
     layers: tuple[Path, ...] = ()
+    # What the policies of its role say; without any, it may do nothing.
+    role: tuple[Statement, ...] = ()
     queues: tuple[QueueTrigger, ...] = ()
     schedules: tuple[ScheduleTrigger, ...] = ()
     log_group: str = ""
@@ -73,6 +77,14 @@ class Authorizer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Throttling:
+    """How many requests a route takes: *burst* at once, and then so many a second."""
+
+    rate_per_s: float
+    burst: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HttpRoute:
     """
     Which requests invoke a function, and who may send them; without *authorizer* anybody.
@@ -85,6 +97,7 @@ class HttpRoute:
     function: Function
     authorizer: Authorizer | None = None
     scopes: tuple[str, ...] = ()
+    throttling: Throttling | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,8 @@ from typing import Any, Protocol
 
 import boto3
 
-from local import aws, secrets_extension
+from local import authorization, aws, secrets_extension
+from local.authorization import Authorization
 from local.cloudfront import CloudFront, doors
 from local.faults import Crash, Faults, TimedOut
 from local.function import Function, Outcome
@@ -42,7 +43,9 @@ class _World:
     faults: Faults
     cloudfront: CloudFront
     virtual_time: VirtualTime
+    authorization: Authorization
     caller: str = "outside"
+    function: Function | None = None
 
 
 class NoHandlerError(Exception):
@@ -69,6 +72,11 @@ class _Switchboard:
             raise NoWorldError("no inline stack is running")
         return self.world
 
+    def function(self) -> tuple[Authorization, Function | None]:
+        """Return which function is running, if any, and who says what it may do."""
+        world = self.current()
+        return world.authorization, world.function
+
     def call(self, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
         return self.current().cloudfront.call(operation, parameters)
 
@@ -91,6 +99,7 @@ def _session(access_key: str) -> boto3.Session:
     # First, so that CloudFront's door answers only what passes.
     session.events.register_first("before-call", count)
     session.events.register_first("after-call", crash)
+    authorization.attach(session.events, caller=_SWITCHBOARD.function)
     doors.attach(session.events, _SWITCHBOARD)
     return session
 
@@ -103,14 +112,23 @@ def client(service: str) -> Any:  # noqa: ANN401
 
 @contextmanager
 def connected(
-    *, faults: Faults, cloudfront: CloudFront, virtual_time: VirtualTime
+    *,
+    faults: Faults,
+    cloudfront: CloudFront,
+    virtual_time: VirtualTime,
+    authorization: Authorization | None = None,
 ) -> Iterator[None]:
     """Let the handlers' default session and the outside's clients reach this stack."""
     if _SWITCHBOARD.world is not None:
         raise RuntimeError("one inline stack at a time: its time is the process's")
     default = boto3.DEFAULT_SESSION
     boto3.DEFAULT_SESSION = _session(_INSIDE)
-    _SWITCHBOARD.world = _World(faults=faults, cloudfront=cloudfront, virtual_time=virtual_time)
+    _SWITCHBOARD.world = _World(
+        faults=faults,
+        cloudfront=cloudfront,
+        virtual_time=virtual_time,
+        authorization=authorization or Authorization(),
+    )
     try:
         yield
     finally:
@@ -233,7 +251,8 @@ class InProcess:
         )
         printed = io.StringIO()
         # One may be called while another is at work, as if by another process.
-        outer, world.caller = world.caller, function.name
+        outer = world.caller, world.function
+        world.caller, world.function = function.name, function
         try:
             with (
                 _only(environment),
@@ -261,7 +280,7 @@ class InProcess:
             printed.write(traceback.format_exc())
             return Outcome(error=f"{type(exc).__name__}: {exc}")
         finally:
-            world.caller = outer
+            world.caller, world.function = outer
             lines = printed.getvalue().splitlines()
             self._logs[function.name] += lines
             self.wrote(function.name, lines)

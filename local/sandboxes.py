@@ -287,7 +287,7 @@ class Sandboxes:
         self._wrote = wrote
         self._pools: dict[str, _Pool] = {}
         self._started: dict[str, _Sandbox] = {}
-        self._owners: dict[str, str] = {}
+        self._owners: dict[str, Function] = {}
         self._numbers = itertools.count(1)
         self._broken: set[str] = set()
         self._lock = threading.Lock()
@@ -347,8 +347,8 @@ class Sandboxes:
         with pool.log.lock:
             return list(pool.log.lines)
 
-    def owner(self, access_key: str) -> str | None:
-        """Return the name of the function whose sandbox has, or had, *access_key*."""
+    def owner(self, access_key: str) -> Function | None:
+        """Return the function whose sandbox has, or had, *access_key*."""
         return self._owners.get(access_key)
 
     def kill(self, access_key: str) -> None:
@@ -403,7 +403,7 @@ class Sandboxes:
                 log=pool.log,
             )
             self._started[access_key] = sandbox
-            self._owners[access_key] = function.name
+            self._owners[access_key] = function
             return sandbox
 
     def _discard(self, sandbox: _Sandbox) -> None:

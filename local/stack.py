@@ -16,6 +16,7 @@ from moto import mock_aws
 
 from local import aws, inprocess, template
 from local.alarms import Change
+from local.authorization import Authorization
 from local.cloudfront import CloudFront, Lags, Quotas, doors
 from local.cloudwatch import CloudWatch
 from local.custom_resources import CustomResources
@@ -59,17 +60,24 @@ def embedded(
     *fetch* gives the documents of those who issue tokens for HTTP APIs, by their URLs.
     *python* runs the functions: by default what FUNCTIONS_PYTHON names, or the environment that
     `make` installs for them. Everything listens on 127.0.0.1, and ends with this process.
+
+    Raises:
+        MissingPermissionsError: At the end, if roles did not allow what their functions asked for.
     """
     with ExitStack() as stack:
         virtual_time = stack.enter_context(VirtualTime(start))
         expire = stack.enter_context(aws.mended(seed=seed))
-        faults, callers = Faults(), _Callers()
+        faults, callers, authorization = Faults(), _Callers(), Authorization()
         chance = random.Random(seed)
         cloudfront = CloudFront(now=virtual_time.now, random=chance, lags=lags, quotas=quotas)
         stack.callback(doors.mount_on_moto(cloudfront))
         server = stack.enter_context(
             aws.Server(
-                through=lambda moto: faults.wsgi(moto, caller_of=callers.name, kill=callers.kill)
+                through=lambda moto: faults.wsgi(
+                    authorization.wsgi(moto, function_of=callers.function),
+                    caller_of=callers.name,
+                    kill=callers.kill,
+                )
             )
         )
         outside = aws.session(access_key=aws.OUTSIDE)
@@ -102,6 +110,7 @@ def embedded(
         call = recorder.noted(sandboxes.invoke)
         custom = CustomResources(call=call, wait=virtual_time.advance, random=chance)
         deployment = template.deploy(path, parameters=parameters, client=client, custom=custom)
+        authorization.check_lambda(deployment.functions)
         faults.restart()
         recorder.invocations.clear()
         cloudwatch.watch(deployment)
@@ -130,6 +139,7 @@ def embedded(
                 for api in deployment.apis
             },
             faults=faults,
+            authorization=authorization,
             deployment=deployment,
             pollers=Pollers(
                 deployment.functions,
@@ -153,6 +163,7 @@ def embedded(
             edge_pin=edge_server.issuer_pin,
             processes=sandboxes.processes,
         )
+        authorization.check_refused()
 
 
 @contextmanager
@@ -175,17 +186,25 @@ def inline(
 
     Everything is the same at each run with the same *seed*: time moves a millisecond with
     each call to AWS, by what is slept, and by the jumps of `run`, but not by itself.
+
+    Raises:
+        MissingPermissionsError: At the end, if roles did not allow what their functions asked for.
     """
     with ExitStack() as stack:
         virtual_time = stack.enter_context(VirtualTime(start, ticking=False))
         stack.enter_context(virtual_time.sleeping_jumps())
         stack.enter_context(mock_aws())
         expire = stack.enter_context(aws.mended(seed=seed))
-        faults = Faults()
+        faults, authorization = Faults(), Authorization()
         chance = random.Random(seed)
         cloudfront = CloudFront(now=virtual_time.now, random=chance, lags=lags, quotas=quotas)
         stack.enter_context(
-            inprocess.connected(faults=faults, cloudfront=cloudfront, virtual_time=virtual_time)
+            inprocess.connected(
+                faults=faults,
+                cloudfront=cloudfront,
+                virtual_time=virtual_time,
+                authorization=authorization,
+            )
         )
         client = inprocess.client
         cloudwatch = _cloudwatch(virtual_time, client)
@@ -198,6 +217,7 @@ def inline(
         custom = CustomResources(call=call, wait=virtual_time.advance, random=chance)
         deployment = template.deploy(path, parameters=parameters, client=client, custom=custom)
         functions.check(deployment.functions)
+        authorization.check_lambda(deployment.functions)
         faults.restart()
         recorder.invocations.clear()
         cloudwatch.watch(deployment)
@@ -219,6 +239,7 @@ def inline(
             edge=Edge(cloudfront, origin=origin, now=virtual_time.now),
             hosts=hosts,
             faults=faults,
+            authorization=authorization,
             deployment=deployment,
             pollers=Pollers(
                 deployment.functions,
@@ -237,6 +258,7 @@ def inline(
             logs=functions.logs,
             cloudwatch=cloudwatch,
         )
+        authorization.check_refused()
 
 
 def _cloudwatch(virtual_time: VirtualTime, client: Callable[[str], Any]) -> CloudWatch:
@@ -253,7 +275,11 @@ class _Callers:
     sandboxes: Sandboxes | None = None
 
     def name(self, access_key: str) -> str:
-        return (self.sandboxes and self.sandboxes.owner(access_key)) or "outside"
+        function = self.function(access_key)
+        return function.name if function else "outside"
+
+    def function(self, access_key: str) -> Function | None:
+        return self.sandboxes.owner(access_key) if self.sandboxes else None
 
     def kill(self, access_key: str) -> None:
         if self.sandboxes:

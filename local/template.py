@@ -16,7 +16,7 @@ from samtranslator.model.exceptions import InvalidDocumentException
 from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 
-from local import aws
+from local import aws, role_policies
 from local.alarms import Alarm
 from local.cloudformation import Client, Physical, Stack, TemplateError
 from local.custom_resources import CustomResources
@@ -30,8 +30,10 @@ from local.function import (
     HttpRoute,
     QueueTrigger,
     ScheduleTrigger,
+    Throttling,
 )
 from local.log_metrics import MetricFilter
+from local.role_policies import PolicyError, Statement
 
 # The translator takes code from S3 only, so folders go through it as keys of this bucket.
 _HERE = "s3://here/"
@@ -39,6 +41,7 @@ _FUNCTION, _MAPPING = "AWS::Lambda::Function", "AWS::Lambda::EventSourceMapping"
 _LAYER, _RULE = "AWS::Lambda::LayerVersion", "AWS::Events::Rule"
 _SCHEDULE = "AWS::Scheduler::Schedule"
 _ALARM, _METRIC_FILTER = "AWS::CloudWatch::Alarm", "AWS::Logs::MetricFilter"
+_ROLE, _ROLE_POLICY = "AWS::IAM::Role", "AWS::IAM::RolePolicy"
 _API, _STAGE = "AWS::ApiGatewayV2::Api", "AWS::ApiGatewayV2::Stage"
 # In an API's OpenAPI document; other keys of a path are methods in lower case.
 _ANY = "x-amazon-apigateway-any-method"
@@ -266,7 +269,48 @@ def _function(stack: Stack, logical_id: str, *, folder: Path) -> Function:
         # A layer that is not this template's has no folder here. The suite needs just one.
         layers=tuple(layers[layer] for layer in about.get("Layers", []) if layer in layers),
         secrets_extension=not set(about.get("Layers", [])) <= set(layers),
+        role=tuple(_statements(stack, about["Role"])),
     )
+
+
+def _statements(stack: Stack, role_arn: str) -> Iterator[Statement]:
+    """Read what the policies of a role say that it has by now."""
+    role_name = role_arn.rsplit("/", 1)[-1]
+    for logical_id in sorted(stack.reached):
+        about = stack.plain["Resources"][logical_id]
+        kind, properties = about["Type"], about.get("Properties", {})
+        documents: list[Mapping[str, Any]] = []
+        if kind == _ROLE and stack.resolve({"Ref": logical_id}) == role_name:
+            policies = stack.resolve(properties.get("Policies", []))
+            documents += [policy["PolicyDocument"] for policy in policies]
+            documents += map(_managed, stack.resolve(properties.get("ManagedPolicyArns", [])))
+        elif kind == _ROLE_POLICY and stack.resolve(properties["RoleName"]) == role_name:
+            documents.append(stack.resolve(properties["PolicyDocument"]))
+        for document in documents:
+            try:
+                yield from role_policies.read(document)
+            except PolicyError as error:
+                raise TemplateError(f"{logical_id}: {error}") from error
+
+
+_LOGGING = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"]
+# AWS's own policies, which SAM gives roles that it makes: their actions, on everything.
+_MANAGED = {
+    "AWSLambdaBasicExecutionRole": _LOGGING,
+    "AWSLambdaSQSQueueExecutionRole": [
+        *_LOGGING,
+        "sqs:ReceiveMessage",
+        "sqs:DeleteMessage",
+        "sqs:GetQueueAttributes",
+    ],
+}
+
+
+def _managed(arn: str) -> Mapping[str, Any]:
+    name = arn.rsplit("/", 1)[-1]
+    if name not in _MANAGED:
+        raise TemplateError(f"the managed policy {name} is not emulated")
+    return {"Statement": {"Effect": "Allow", "Action": _MANAGED[name], "Resource": "*"}}
 
 
 def _uri(stack: Stack, logical_id: str) -> PurePosixPath:
@@ -324,8 +368,8 @@ def _apis(stack: Stack, functions: Mapping[str, Function]) -> Iterator[HttpApi]:
     stages = list(_of(stack, _STAGE).values())
     for logical_id, about in _of(stack, _API).items():
         api_id = stack.resolve({"Ref": logical_id})
-        names = {stage["StageName"] for stage in stages if stage["ApiId"] == api_id}
-        if names != {"$default"} or "Body" not in about:
+        own = [stage for stage in stages if stage["ApiId"] == api_id]
+        if [stage["StageName"] for stage in own] != ["$default"] or "Body" not in about:
             raise TemplateError(f"{logical_id}: only SAM's HTTP APIs are emulated, at $default")
         body = about["Body"]
         schemes = body.get("components", {}).get("securitySchemes", {})
@@ -337,12 +381,30 @@ def _apis(stack: Stack, functions: Mapping[str, Function]) -> Iterator[HttpApi]:
             logical_id=logical_id,
             api_id=api_id,
             routes=tuple(
-                _route(path, method, route, authorizers=authorizers, functions=functions)
+                _throttled(route, own[0])
                 for path, methods in body["paths"].items()
-                for method, route in methods.items()
+                for route in (
+                    _route(path, method, about, authorizers=authorizers, functions=functions)
+                    for method, about in methods.items()
+                )
             ),
             cors=_cors(body.get("x-amazon-apigateway-cors")),
         )
+
+
+def _throttled(route: HttpRoute, stage: Mapping[str, Any]) -> HttpRoute:
+    """Give a route the limits of its own settings, or else of its stage."""
+    settings = stage.get("RouteSettings", {}).get(route.key, {})
+    settings = {**stage.get("DefaultRouteSettings", {}), **settings}
+    if "ThrottlingRateLimit" not in settings:
+        return route
+    return replace(
+        route,
+        throttling=Throttling(
+            rate_per_s=float(settings["ThrottlingRateLimit"]),
+            burst=int(settings["ThrottlingBurstLimit"]),
+        ),
+    )
 
 
 def _authorizer(name: str, about: Mapping[str, Any]) -> Authorizer:

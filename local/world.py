@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from local.authorization import Authorization
 from local.cloudformation import Physical
 from local.cloudfront import CloudFront
 from local.cloudwatch import CloudWatch
@@ -64,6 +65,8 @@ class World:
             Runs a function once, and notes it.
         custom_resources:
             Those of the template.
+        authorization:
+            Refuses what the functions' roles do not allow, and notes what they did.
         apis:
             Answers requests to the stack's HTTP APIs, each at once and in the caller's thread.
         hosts:
@@ -90,6 +93,7 @@ class World:
     edge: Edge
     hosts: MutableMapping[str, Answer]
     faults: Faults
+    authorization: Authorization
     deployment: Deployment
     pollers: Pollers
     apis: HttpApis

@@ -12,6 +12,7 @@ from typing import Any
 
 from local.function import Function, HttpApi, HttpRoute, Outcome
 from local.http_api import cors, payload, routes, tokens
+from local.http_api.throttling import Throttle
 from local.loopback import Request, Response
 
 Invoke = Callable[[Function, Mapping[str, Any]], "Future[Outcome]"]
@@ -33,6 +34,7 @@ class HttpApis:
     ) -> None:
         """Serve *apis*; *fetch* gives the documents of the issuers of tokens."""
         self._hosts = {api.host: api for api in apis}
+        self._throttles = {api.host: Throttle(now) for api in apis}
         self._invoke = invoke
         self._now = now
         self._issuers = tokens.Issuers(fetch, now)
@@ -74,6 +76,8 @@ class HttpApis:
             return Response(status=204, headers=cors.preflight(api.cors, origin=origin))
         if match is None:
             return _error_response(HTTPStatus.NOT_FOUND)
+        if not self._throttles[api.host].takes(match.route):
+            return _error_response(HTTPStatus.TOO_MANY_REQUESTS)
         try:
             jwt = self._authorized(request, match.route)
         except tokens.UnauthorizedError as error:

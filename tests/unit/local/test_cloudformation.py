@@ -37,6 +37,7 @@ def stack(**sections: Any) -> Stack:
         "Resources": {
             "Work": {"Type": "AWS::SQS::Queue"},
             "Worker": {"Type": "AWS::Lambda::Function", "Properties": {}},
+            "Log": {"Type": "AWS::Logs::LogGroup", "Properties": {}},
         },
     } | sections
     return Stack(plain, VALUES, "stack", client)
@@ -58,6 +59,7 @@ class TestResolve:
             ({"Ref": "Buckets"}, ["site", "media"]),
             ({"Ref": "AWS::Region"}, "us-east-1"),
             ({"Ref": "Work"}, f"https://sqs.us-east-1.amazonaws.com/{aws.ACCOUNT}/stack-Work"),
+            ({"Fn::GetAtt": ["Log", "Arn"]}, f"arn:aws:logs:{ACCOUNT_ARN}:log-group:stack-Log:*"),
             ({"Fn::GetAtt": ["Work", "Arn"]}, f"arn:aws:sqs:{ACCOUNT_ARN}:stack-Work"),
             ({"Fn::GetAtt": "Work.QueueName"}, "stack-Work"),
             ({"Ref": "Worker"}, "stack-Worker"),

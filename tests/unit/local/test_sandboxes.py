@@ -412,7 +412,7 @@ class TestLifetime:
             thread = threading.Thread(target=lambda: outcomes.append(started.invoke(made, {})))
             thread.start()
             key = eventually(lambda: "".join(started.logs("toy")))
-            assert started.owner(key) == "toy"
+            assert started.owner(key) == made
             started.kill(key)
             thread.join()
 

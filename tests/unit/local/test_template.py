@@ -510,7 +510,7 @@ class TestCustomResources:
 
         ((function, event),) = requests
         table = deployment.resources["Counts"]
-        assert function == named(deployment, "issue_badge")
+        assert function.arn == named(deployment, "issue_badge").arn
         assert function.environment == {"TABLE": table}
         assert event["ResourceProperties"] == {
             "ServiceToken": function.arn,
@@ -523,6 +523,19 @@ class TestCustomResources:
         assert deployment.outputs["BadgeId"] == "badge-7"
         number = client("ssm").get_parameter(Name=deployment.resources["BadgeNumber"])
         assert number["Parameter"]["Value"] == "7"
+
+    def test_role(self, deploy, requests):
+        """
+        Its function has by then no policy that itself waits for the resource.
+        """
+        deployment = deploy(parameters={"Holder": "ada"})
+
+        ((function, _),) = requests
+        allowed = [
+            {action for statement in role for action in statement.actions if "dynamodb" in action}
+            for role in (function.role, named(deployment, "issue_badge").role)
+        ]
+        assert allowed == [{"dynamodb:UpdateItem"}, {"dynamodb:UpdateItem", "dynamodb:GetItem"}]
 
     def test_conditioned_away(self, deploy, requests):
         """
@@ -551,7 +564,7 @@ class TestCustomResources:
             ),
             (
                 "Policies: { Statement: { Effect: Allow, Action: a:B, Resource: !Ref Badge } }",
-                "Badge IssueBadge IssueBadgeRole",
+                "Badge IssueBadgeCounts IssueBadgeRole",
             ),
         ],
     )

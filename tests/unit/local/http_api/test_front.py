@@ -6,7 +6,7 @@ from concurrent.futures import Future
 
 import pytest
 
-from local.function import Authorizer, Cors, HttpApi, HttpRoute, Outcome
+from local.function import Authorizer, Cors, HttpApi, HttpRoute, Outcome, Throttling
 from local.http_api import HttpApis, front
 from local.loopback import Request
 from tests.unit.local.http_api.functions import FUNCTION
@@ -29,6 +29,15 @@ API = HttpApi(
             function=FUNCTION,
             authorizer=HEADER,
             scopes=("write", "admin"),
+        ),
+        HttpRoute(
+            key="GET /limited", function=FUNCTION, throttling=Throttling(rate_per_s=2, burst=3)
+        ),
+        HttpRoute(
+            key="POST /limited",
+            function=FUNCTION,
+            authorizer=HEADER,
+            throttling=Throttling(rate_per_s=2, burst=3),
         ),
     ),
     cors=Cors(allow_origins=(SITE,), allow_methods=("POST",), allow_credentials=True),
@@ -105,6 +114,45 @@ class TestRoute:
         Neither is an API of another name.
         """
         assert api.ask("GET", "/open", host="other.example").status == 404
+
+
+class TestThrottling:
+    def test_burst(self, api):
+        """
+        What is beyond the burst is answered with 429, and invokes nobody.
+        """
+        statuses = [api.ask("GET", "/limited").status for _ in range(5)]
+
+        assert statuses == [200, 200, 200, 429, 429]
+        assert len(api.events) == 3
+        assert api.ask("GET", "/limited").body == b'{"message":"Too Many Requests"}'
+
+    def test_rate(self, api):
+        """
+        After the burst a route takes as many a second as its rate says, and never saves up more.
+        """
+        for wait_s, taken in ((0, 3), (1, 2), (60, 3)):
+            api.now += wait_s
+            statuses = [api.ask("GET", "/limited").status for _ in range(10)]
+            assert statuses.count(200) == taken
+
+    def test_without_token(self, api):
+        """
+        Requests without a token count, too.
+        """
+        statuses = [api.ask("POST", "/limited").status for _ in range(4)]
+
+        assert statuses == [401, 401, 401, 429]
+
+    def test_apart(self, api):
+        """
+        One route's requests count for no other.
+        """
+        for _ in range(5):
+            api.ask("GET", "/limited")
+
+        assert api.ask("POST", "/limited").status == 401
+        assert api.ask("GET", "/open").status == 200
 
 
 class TestToken:
