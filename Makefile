@@ -2,7 +2,7 @@
 # Needs Python 3.11 or newer, make and a package index; all it installs stays under .venv.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check prove bench lock clean \
+.PHONY: help demo test check prove mutants bench lock clean \
 	functions-environment demo-environment development-environment
 
 VENV ?= .venv
@@ -26,7 +26,7 @@ help: ## Say what there is
 	@echo 'PYTHON=… chooses the interpreter. For a deployed stack: pipx install . && autopilot --help'
 
 # What a person says reaches the recipes through their environment, to the letter: any text is safe.
-SAID := SITE CHAPTER
+SAID := SITE CHAPTER PACKAGE
 $(foreach name,$(SAID),$(eval override $(name) := $$(value $(name))))
 export $(SAID)
 
@@ -67,6 +67,9 @@ prove: functions-environment development-environment ## Run the long tests (PROF
 		-m "prove$(if $(filter full,$(profile)), or full)" \
 		--numprocesses auto --dist worksteal --ignore=tests/benchmarks $(ARGS)
 	@$(DEVELOPMENT_PYTHON) -m pytest -q -m prove tests/benchmarks
+
+mutants: functions-environment development-environment ## List small changes that no test notices (PACKAGE=aws)
+	@FUNCTIONS_PYTHON=$(FUNCTIONS_PYTHON) $(DEVELOPMENT_PYTHON) -m tests.mutation "$$PACKAGE"
 
 bench: functions-environment development-environment ## Measure signing, as ratios, into bench.json
 	@FUNCTIONS_PYTHON=$(FUNCTIONS_PYTHON) PYTHONPATH=.:layers/cloudfront \

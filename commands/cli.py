@@ -65,7 +65,7 @@ def cli(context: click.Context) -> None:
             raise click.NoSuchOption(parameter.opts[0], f"{name} has no option {parameter.opts[0]}")
 
 
-CHAPTERS = ("upload", "hardship", "access", "rotation", "pages")
+CHAPTERS = ("upload", "hardship", "access", "attack", "rotation", "pages")
 """As the demo has them."""
 
 

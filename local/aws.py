@@ -29,7 +29,7 @@ from moto.moto_server.werkzeug_app import (
 from moto.sqs.models import sqs_backends
 from werkzeug.serving import make_server
 
-from local import function, kms_keys, queues, s3_events, secrets_manager
+from local import dynamodb, function, kms_keys, queues, s3_events, secrets_manager
 from local.patching import replaced
 
 ACCOUNT, REGION = function.ACCOUNT, function.REGION
@@ -164,6 +164,7 @@ def mended(*, seed: int = 0) -> Iterator[s3_events.Expire]:
         stack.enter_context(_unconfigured())
         stack.enter_context(queues.mended())
         stack.enter_context(kms_keys.mended())
+        stack.enter_context(dynamodb.mended())
         stack.enter_context(secrets_manager.mended())
         expire = stack.enter_context(s3_events.reported(events, report=put_on_default_bus))
         stack.enter_context(replaced(Rule, "send_to_targets", _send_to_targets))

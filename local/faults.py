@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import cache
+from functools import cache, partial
 from typing import Any
 from urllib.parse import parse_qs
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -23,6 +24,7 @@ from botocore.retries.standard import (
     TransientRetryableChecker,
 )
 
+from local.dynamodb import LEAVES
 from local.error_responses import ErrorResponse, service_model
 
 
@@ -38,16 +40,24 @@ class Does(StrEnum):
     CRASH_BEFORE = "crash before"
     CRASH_AFTER = "crash after"
     TIME_OUT = "time out"
+    SECOND_ACTOR_BEFORE = "second actor before"
+    SECOND_ACTOR_AFTER = "second actor after"
+    LEAVE_UNPROCESSED = "leave unprocessed"
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request; *number* counts its caller's requests from 1, retries and refused ones too."""
+    """
+    One request; *number* counts its caller's requests from 1, retries and refused ones too.
+
+    It is *conditional* if AWS checks something that its caller has read.
+    """
 
     caller: str
     service: str
     operation: str
     number: int
+    conditional: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +72,7 @@ class Rule:
     caller: str | None = None
     service: str | None = None
     operation: str | None = None
+    conditional: bool | None = None
     nth: int = 1
     times: int | None = 1
     status: int = 500
@@ -72,7 +83,12 @@ class Rule:
             self.caller in {None, call.caller}
             and self.service in {None, call.service}
             and self.operation in {None, call.operation}
+            and self.conditional in {None, call.conditional}
         )
+
+
+class NoSecondActorError(Exception):
+    """A rule lets a second actor in, and there is none."""
 
 
 class Crash(BaseException):
@@ -94,10 +110,15 @@ CREDENTIAL = re.compile(r"Credential=(?P<key>[^/]+)/[^/]+/[^/]+/(?P<service>[^/]
 
 @dataclass(slots=True)
 class Faults:
-    """The rules in force, and the log of the calls."""
+    """
+    The rules in force, the log of the calls, and who may come between: see `Does`.
+
+    What a second actor calls is logged as well.
+    """
 
     rules: list[Rule] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
+    second_actor: Callable[[], object] | None = None
     _counts: Counter[str] = field(default_factory=Counter)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -107,11 +128,13 @@ class Faults:
             self.calls.clear()
             self._counts.clear()
 
-    def note(self, *, caller: str, service: str, operation: str) -> Rule | None:
+    def note(
+        self, *, caller: str, service: str, operation: str, conditional: bool = False
+    ) -> Rule | None:
         """Log a call, and give the first rule that hits it."""
         with self._lock:
             self._counts[caller] += 1
-            call = Call(caller, service, operation, self._counts[caller])
+            call = Call(caller, service, operation, self._counts[caller], conditional)
             self.calls.append(call)
             return next((rule for rule in self.rules if self._hits(rule, call)), None)
 
@@ -142,13 +165,28 @@ class Faults:
             service = credential["service"]
             operation = _operation(service, environ)
             rule = self.note(
-                caller=caller_of(credential["key"]), service=service, operation=operation
+                caller=caller_of(credential["key"]),
+                service=service,
+                operation=operation,
+                conditional=_is_conditional(
+                    operation, environ.get("HTTP_IF_MATCH"), partial(_body, environ)
+                ),
             )
             if rule is None:
                 return app(environ, start_response)
             match rule.does:
                 case Does.THROTTLE | Does.FAIL:
                     return _error_response(rule, service).over_http(start_response)
+                case Does.LEAVE_UNPROCESSED:
+                    environ[f"HTTP_{LEAVES.replace('-', '_').upper()}"] = "yes"
+                    return app(environ, start_response)
+                case Does.SECOND_ACTOR_BEFORE:
+                    self._let_in()
+                    return app(environ, start_response)
+                case Does.SECOND_ACTOR_AFTER:
+                    answer = app(environ, start_response)
+                    self._let_in()
+                    return answer
                 case Does.CRASH_AFTER:
                     for _ in app(environ, lambda *_: lambda _: None):
                         pass
@@ -157,8 +195,13 @@ class Faults:
 
         return layer
 
-    def attach(self, events: BaseEventHooks, *, caller: Callable[[], str]) -> None:
-        """Put this layer before the clients of the session that has *events*, without HTTP."""
+    def attach(self, events: BaseEventHooks, *, caller: Callable[[], str]) -> Callable[[], None]:
+        """
+        Put this layer before the clients of the session that has *events*, without HTTP.
+
+        Returns:
+            What takes it away again.
+        """
 
         def before(**call: Any) -> Any:  # noqa: ANN401  (botocore's stubs know no answer here)
             return self.before_call(caller=caller(), **call)
@@ -167,8 +210,20 @@ class Faults:
         events.register_first("before-call", before)
         events.register_first("after-call", self.after_call)
 
+        def detach() -> None:
+            events.unregister("before-call", before)
+            events.unregister("after-call", self.after_call)
+
+        return detach
+
     def before_call(
-        self, *, caller: str, model: OperationModel, context: dict[str, Any], **_: object
+        self,
+        *,
+        caller: str,
+        model: OperationModel,
+        params: dict[str, Any],
+        context: dict[str, Any],
+        **_: object,
     ) -> tuple[AWSResponse, dict[str, Any]] | None:
         """
         Handle botocore's `before-call`.
@@ -177,9 +232,14 @@ class Faults:
         only on its way to HTTP. A crash raises Crash.
         """
         service = model.service_model.signing_name
+        conditional = _is_conditional(
+            model.name, params["headers"].get("If-Match"), lambda: params["body"]
+        )
         error_response = None
         for attempt in range(_attempts(context)):
-            rule = self.note(caller=caller, service=service, operation=model.name)
+            rule = self.note(
+                caller=caller, service=service, operation=model.name, conditional=conditional
+            )
             if rule is None:
                 return None
             match rule.does:
@@ -187,8 +247,14 @@ class Faults:
                     raise Crash(f"before {service} {model.name}")
                 case Does.TIME_OUT:
                     raise TimedOut(f"{service} {model.name}")
-                case Does.CRASH_AFTER:
-                    context["local_crash"] = True
+                case Does.CRASH_AFTER | Does.SECOND_ACTOR_AFTER:
+                    context["local_after"] = rule.does
+                    return None
+                case Does.SECOND_ACTOR_BEFORE:
+                    self._let_in()
+                    return None
+                case Does.LEAVE_UNPROCESSED:
+                    params["headers"][LEAVES] = "yes"
                     return None
                 case Does.THROTTLE | Does.FAIL:
                     error_response = _error_response(rule, service).parsed(retries=attempt)
@@ -198,8 +264,34 @@ class Faults:
 
     def after_call(self, *, model: OperationModel, context: dict[str, Any], **_: object) -> None:
         """Handle botocore's `after-call`."""
-        if context.pop("local_crash", False):
-            raise Crash(f"after {model.service_model.signing_name} {model.name}")
+        match context.pop("local_after", None):
+            case Does.CRASH_AFTER:
+                raise Crash(f"after {model.service_model.signing_name} {model.name}")
+            case Does.SECOND_ACTOR_AFTER:
+                self._let_in()
+
+    def _let_in(self) -> None:
+        if self.second_actor is None:
+            raise NoSecondActorError
+        self.second_actor()
+
+
+def _is_conditional(operation: str, if_match: str | None, body: Callable[[], bytes]) -> bool:
+    """Return whether AWS checks in a write what its caller has read."""
+    match operation:
+        case "PutItem" | "UpdateItem" | "DeleteItem":
+            return "ConditionExpression" in json.loads(body())
+        case "TransactWriteItems":
+            return True
+        case "UpdateSecretVersionStage":
+            return "RemoveFromVersionId" in json.loads(body())
+    return bool(if_match)
+
+
+def _body(environ: WSGIEnvironment) -> bytes:
+    body: bytes = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+    environ["wsgi.input"] = io.BytesIO(body)
+    return body
 
 
 def _attempts(context: dict[str, Any]) -> int:
@@ -229,9 +321,7 @@ def _operation(service: str, environ: WSGIEnvironment) -> str:
     if target:
         return str(target.rsplit(".", 1)[-1])
     if environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded"):
-        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-        environ["wsgi.input"] = io.BytesIO(body)
-        action = parse_qs(body.decode()).get("Action")
+        action = parse_qs(_body(environ).decode()).get("Action")
         if action:
             return str(action[0])
     query = parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True)

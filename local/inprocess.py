@@ -250,6 +250,8 @@ class InProcess:
             now=self.virtual_time.now,
         )
         printed = io.StringIO()
+        # One may be called while another is at work, as if by another process.
+        outer = world.caller, world.function
         world.caller, world.function = function.name, function
         try:
             with (
@@ -278,7 +280,7 @@ class InProcess:
             printed.write(traceback.format_exc())
             return Outcome(error=f"{type(exc).__name__}: {exc}")
         finally:
-            world.caller, world.function = "outside", None
+            world.caller, world.function = outer
             lines = printed.getvalue().splitlines()
             self._logs[function.name] += lines
             self.wrote(function.name, lines)

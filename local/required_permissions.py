@@ -45,12 +45,17 @@ def of_request(service: str, operation: str, parameters: Parameters) -> list[Per
 
 
 def of_lambda(function: Function) -> list[Permission]:
-    """Return what Lambda does in the name of *function*: it reads its queues and writes its log."""
+    """
+    Return what Lambda does in the name of *function*.
+
+    It reads its queues, writes its log, and dead-letters the events that failed for good.
+    """
     log_group = function.log_group or f"/aws/lambda/{function.physical_name}"
     stream = _arn("logs", f"log-group:{log_group}:log-stream:local")
     return [
         *(Permission(action, queue.arn) for queue in function.queues for action in _POLLING),
         *(Permission(action, stream) for action in _LOGGING),
+        *([Permission("sqs:SendMessage", function.dead_letters)] if function.dead_letters else []),
     ]
 
 

@@ -5,12 +5,18 @@ from functools import cache
 import botocore.loaders
 import botocore.session
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests.secrecy import leaks
 
 # The same cases at each run, however slow the machine is.
-settings.register_profile("quick", deadline=None, derandomize=True)
+settings.register_profile(
+    "quick",
+    deadline=None,
+    derandomize=True,
+    # `make mutants` runs each test many times in one process.
+    suppress_health_check=[HealthCheck.differing_executors],
+)
 settings.load_profile("quick")
 
 # To read the description of a service takes a tenth of a second, and each session that botocore

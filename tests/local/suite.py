@@ -6,6 +6,7 @@ from pathlib import Path
 
 from cdn.aws import rows
 from cdn.aws.dead_letters import DeadLetterQueue
+from cdn.aws.rows import BatchRow, KeyRange
 from cdn.aws.table import Table
 from cdn.aws.timers import TimerQueue
 from cdn.cloudfront import targets
@@ -33,10 +34,10 @@ HANDLERS = {
 
 
 @contextmanager
-def running(**how):
+def running(*, handlers=HANDLERS, **how):
     """Run the suite, with a bucket `site` behind a distribution, and one page that stays."""
     how = {"parameters": {"UploadBuckets": "site"}} | how
-    with stack.inline(TEMPLATE, handlers=HANDLERS, **how) as world:
+    with stack.inline(TEMPLATE, handlers=handlers, **how) as world:
         cloud = outside.build(world, bucket="site")
         upload(cloud, "stays.html")
         world.settle()
@@ -139,9 +140,16 @@ def dead_letters(cloud, queue):
     return DeadLetterQueue(cloud.world.client("sqs"), cloud.world.deployment.resources[queue])
 
 
+def due_batches(ledger):
+    """Return the rows of all batches that are committed and not sent."""
+    # The index would be behind.
+    batches: KeyRange[BatchRow] = KeyRange("bucket#site", "batch#", "batch#~")
+    return [row for row in ledger.query(batches) if "timer" in row]
+
+
 def waiting_batches(cloud):
     """Return the ids of the rows of all batches that are committed and not sent."""
-    return [rows.row_id(key) for key in ledger(cloud).overdue("batch", before_ms=10**15)]
+    return [rows.row_id(rows.key_of(row)) for row in due_batches(ledger(cloud))]
 
 
 def letters(cloud, queue):
@@ -176,7 +184,7 @@ def break_lists(cloud, *, times):
 def all_rows(cloud):
     """Read the whole ledger, as DynamoDB spells it."""
     table = cloud.world.outputs["LedgerTable"]
-    return cloud.world.client("dynamodb").scan(TableName=table)["Items"]
+    return cloud.world.client("dynamodb").scan(TableName=table, ConsistentRead=True)["Items"]
 
 
 def end_state(cloud):

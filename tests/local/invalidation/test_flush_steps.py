@@ -46,8 +46,7 @@ def flush(cloud, **changes):
 
 def waiting(ledger):
     """Return the items of every batch that is committed and not sent."""
-    keys = ledger.overdue("batch", before_ms=10**15)
-    return [tuple(rows.unpack(ledger.get(key)["items"])) for key in keys]
+    return [tuple(rows.unpack(row["items"])) for row in suite.due_batches(ledger)]
 
 
 def refused(cloud, operation, *, code, status=400):

@@ -76,7 +76,9 @@ def upload(world: World, *keys: str) -> None:
 
 
 def counted(world: World) -> dict[str, int]:
-    rows = world.client("dynamodb").scan(TableName=world.deployment.resources["Counts"])["Items"]
+    rows = world.client("dynamodb").scan(
+        TableName=world.deployment.resources["Counts"], ConsistentRead=True
+    )["Items"]
     return {row["pk"]["S"]: int(row["n"]["N"]) for row in rows}
 
 

@@ -10,7 +10,9 @@ from moto import mock_aws
 
 from cdn.aws.table import Table
 from cdn.signing import key_pairs
+from local import dynamodb
 from local.cloudfront import CloudFront, doors
+from local.faults import Faults
 
 
 @pytest.fixture(scope="session")
@@ -20,8 +22,9 @@ def client_of():
 
 
 @pytest.fixture
-def ledger(client_of):
-    with mock_aws():
+def ledger(client_of, time_source):
+    # Reads that are not consistent stay behind until the time is moved.
+    with mock_aws(), dynamodb.mended(now=time_source):
         client = client_of("dynamodb")
         client.create_table(
             TableName="ledger",
@@ -48,6 +51,15 @@ def ledger(client_of):
             ],
         )
         yield Table(client, "ledger")
+
+
+@pytest.fixture
+def faults(ledger):
+    """Put a fault layer before the ledger."""
+    faults = Faults()
+    detach = faults.attach(ledger.client.meta.events, caller=lambda: "test")
+    yield faults
+    detach()
 
 
 class TimeSource:

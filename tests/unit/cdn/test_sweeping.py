@@ -12,6 +12,7 @@ from cdn.invalidation.collecting import CollectContext, Source
 from cdn.invalidation.flushes import FlushDelays
 
 BATCH = rows.batch("site", rows.plan_id(at_ms=1_000, token="a"), 0)
+INDEX_LAG_S = 1
 
 
 @pytest.fixture
@@ -35,13 +36,14 @@ def overdue_at(ledger, key, timer, due_at_ms):
 
 
 class TestSteps:
-    def test_overdue(self, ledger, timers, sweep):
+    def test_overdue(self, ledger, timers, sweep, time_source):
         """
         Each overdue row gets a timer of its own kind, and the sweep says which.
         """
         overdue_at(ledger, rows.flush("site"), "flush", 1)
         overdue_at(ledger, BATCH, "batch", 1)
         overdue_at(ledger, rows.watch("invalidation/E1/I1"), "watch", 1)
+        time_source.s += INDEX_LAG_S
 
         results = sweep()
 
@@ -59,7 +61,9 @@ class TestSteps:
         """
         A timer that may still come back by itself is waited for.
         """
-        overdue_at(ledger, rows.flush("site"), "flush", time_source.now_ms() - late_ms)
+        due_at_ms = time_source.now_ms() + INDEX_LAG_S * 1_000 - late_ms
+        overdue_at(ledger, rows.flush("site"), "flush", due_at_ms)
+        time_source.s += INDEX_LAG_S
 
         sweep()
 
@@ -104,10 +108,11 @@ class TestGauges:
         for key, timer, late_ms in [
             (rows.flush("site"), "flush", 7_000),
             (rows.flush("other"), "flush", 900_000),
-            (rows.watch("invalidation/E1/I1"), "watch", 950_500),
+            (rows.watch("invalidation/E1/I1"), "watch", 949_500),
             (rows.watch("invalidation/E1/I2"), "watch", -1),
         ]:
             overdue_at(ledger, key, timer, time_source.now_ms() - late_ms)
+        time_source.s += INDEX_LAG_S
 
         assert self.gauges(ledger, time_source)["OverdueRowAge"] == 950
 
@@ -115,7 +120,8 @@ class TestGauges:
         """
         A row that is due later is not overdue.
         """
-        overdue_at(ledger, rows.flush("site"), "flush", time_source.now_ms() + 1)
+        overdue_at(ledger, rows.flush("site"), "flush", time_source.now_ms() + 1_001)
+        time_source.s += INDEX_LAG_S
 
         assert self.gauges(ledger, time_source)["OverdueRowAge"] == 0
 
@@ -133,9 +139,10 @@ class TestGauges:
         """
         So is a batch that waits, as old as its plan, however far in the future it is due.
         """
-        plan_id = rows.plan_id(at_ms=time_source.now_ms() - 7_000, token="a")
+        plan_id = rows.plan_id(at_ms=time_source.now_ms() - 6_000, token="a")
         due_at_ms = time_source.now_ms() + 10**9
         overdue_at(ledger, rows.batch("site", plan_id, 0), "batch", due_at_ms)
+        time_source.s += INDEX_LAG_S
 
         assert self.gauges(ledger, time_source)["UnsentChangesAge"] == 7
 

@@ -190,7 +190,8 @@ class TestRefusal:
             assert refused(dynamodb.put_item, TableName="ledger", Item=item)
         assert refused(dynamodb.scan, TableName="ledger")
         with layer.outside():
-            assert dynamodb.scan(TableName="ledger")["Items"] == [{"pk": {"S": "bucket#a"}}]
+            rows = dynamodb.scan(TableName="ledger", ConsistentRead=True)["Items"]
+            assert rows == [{"pk": {"S": "bucket#a"}}]
 
     def test_key_of_topic(self, layer):
         """

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError, ConnectionClosedError
 from moto import mock_aws
 
 from local import aws, faults
-from local.faults import Call, Crash, Does, Faults, Rule
+from local.faults import Call, Crash, Does, Faults, NoSecondActorError, Rule
 from local.virtual_time import VirtualTime
 
 KEY = "ASIALOCAL00000000001"
@@ -262,6 +262,128 @@ class TestCrashes:
         Without processes a crash passes every handler of errors.
         """
         assert not issubclass(Crash, Exception)
+
+
+@pytest.fixture
+def rows(layer):
+    """Make a table, past the rules."""
+    client = layer.client("dynamodb")
+    client.create_table(
+        TableName="rows",
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+    )
+    layer.faults.restart()
+    return client
+
+
+class TestSecondActor:
+    @pytest.mark.parametrize(
+        ("does", "read"),
+        [(Does.SECOND_ACTOR_BEFORE, "first"), (Does.SECOND_ACTOR_AFTER, "second")],
+    )
+    def test_comes_between(self, layer, rows, does, read):
+        """
+        Somebody else acts right before or right after a call, whose caller learns nothing of it.
+        """
+        key = {"pk": {"S": "p"}}
+        layer.faults.second_actor = lambda: rows.put_item(
+            TableName="rows", Item=key | {"by": {"S": "second"}}
+        )
+        layer.rule(does, operation="PutItem")
+
+        rows.put_item(TableName="rows", Item=key | {"by": {"S": "first"}})
+
+        item = rows.get_item(TableName="rows", Key=key, ConsistentRead=True)["Item"]
+        assert item["by"] == {"S": read}
+        assert [call.operation for call in layer.faults.calls] == ["PutItem", "PutItem", "GetItem"]
+
+    def test_nobody(self):
+        """
+        A rule that lets in nobody is a mistake in a test.
+        """
+        with in_process() as layer:
+            layer.rule(Does.SECOND_ACTOR_BEFORE)
+
+            with pytest.raises(NoSecondActorError):
+                layer.client("sqs").list_queues()
+
+
+class TestConditional:
+    def test_dynamodb(self, layer, rows):
+        """
+        A write that names a condition is conditional, and a rule may be meant for those alone.
+        """
+        layer.rule(Does.FAIL, conditional=True, code="AccessDenied")
+        item = {"pk": {"S": "p"}}
+        rows.put_item(TableName="rows", Item=item)
+
+        with pytest.raises(ClientError, match="AccessDenied"):
+            rows.put_item(
+                TableName="rows", Item=item, ConditionExpression="attribute_not_exists(pk)"
+            )
+
+        assert [call.conditional for call in layer.faults.calls] == [False, True]
+
+    def test_secrets_manager(self, layer):
+        """
+        To move a stage away from the version that is named is conditional.
+        """
+        secrets = layer.client("secretsmanager")
+        version_id = secrets.create_secret(Name="s", SecretString="x")["VersionId"]
+        secrets.update_secret_version_stage(
+            SecretId="s", VersionStage="mine", MoveToVersionId=version_id
+        )
+        secrets.update_secret_version_stage(
+            SecretId="s", VersionStage="mine", RemoveFromVersionId=version_id
+        )
+
+        assert [call.conditional for call in layer.faults.calls] == [False, False, True]
+
+    def test_if_match(self, layer):
+        """
+        A write of the version that was read is conditional.
+        """
+        layer.rule(Does.FAIL, service="cloudfront", times=None, code="PreconditionFailed")
+        cloudfront = layer.client("cloudfront")
+        for asked in ({}, {"IfMatch": "E1"}):
+            with pytest.raises(ClientError):
+                cloudfront.delete_key_group(Id="g", **asked)
+
+        assert [call.conditional for call in layer.faults.calls] == [False, True]
+
+
+class TestUnprocessed:
+    def test_writes(self, layer, rows):
+        """
+        Of a batch of writes half stays undone, and is named; sent again often enough, all is done.
+        """
+        layer.rule(Does.LEAVE_UNPROCESSED, operation="BatchWriteItem", times=None)
+        writes: Any = [{"PutRequest": {"Item": {"pk": {"S": f"{n}"}}}} for n in range(5)]
+
+        left: Any = {"rows": writes}
+        counts = []
+        while left:
+            left = rows.batch_write_item(RequestItems=left)["UnprocessedItems"]
+            written = rows.scan(TableName="rows", ConsistentRead=True)["Count"]
+            counts.append((written, len(left.get("rows", []))))
+
+        assert counts == [(3, 2), (4, 1), (5, 0)]
+
+    def test_reads(self, layer, rows):
+        """
+        Of a batch of reads half stays unread, and is named with how it is to be read.
+        """
+        layer.rule(Does.LEAVE_UNPROCESSED, operation="BatchGetItem")
+        keys: Any = [{"pk": {"S": f"{n}"}} for n in range(2)]
+        for key in keys:
+            rows.put_item(TableName="rows", Item=key)
+
+        answer = rows.batch_get_item(RequestItems={"rows": {"Keys": keys, "ConsistentRead": True}})
+
+        assert answer["Responses"] == {"rows": keys[:1]}
+        assert answer["UnprocessedKeys"] == {"rows": {"Keys": keys[1:], "ConsistentRead": True}}
 
 
 class TestRule:

@@ -6,6 +6,8 @@ import pytest
 
 from cdn.aws import table
 from cdn.aws.rows import Key, KeyRange
+from cdn.errors import RetryLaterError
+from local.faults import Does, Rule
 
 KEY: Key[Any] = Key("p", "s")
 ROW = {"number": 1, "text": "ü", "blob": b"\x00", "map": {"list": [1]}}
@@ -36,6 +38,17 @@ class TestReplace:
         A row that was never written is none.
         """
         assert ledger.get(KEY) is None
+
+
+class TestGet:
+    def test_consistent(self, ledger):
+        """
+        A row is read as the last write left it, though others may still see it as it was before.
+        """
+        for number in range(2):
+            ledger.replace(KEY, {"number": number})
+
+        assert ledger.get(KEY) == {"pk": "p", "sk": "s", "number": 1}
 
 
 class TestCreate:
@@ -160,6 +173,15 @@ class TestQuery:
 
         assert [row["sk"] for row in found] == ["b#1", "b#2"]
 
+    def test_consistent(self, ledger):
+        """
+        Rows of a range, too, are read as the last writes left them.
+        """
+        ledger.replace(KEY, {"number": 0})
+        ledger.replace(KEY, {"number": 1})
+
+        assert [row["number"] for row in ledger.query(KeyRange("p", "a", "z"))] == [1]
+
     def test_many(self, ledger):
         """
         More rows than one answer of DynamoDB holds are all there.
@@ -188,9 +210,32 @@ class TestDelete:
             "04",
         ]
 
+    def test_unprocessed(self, ledger, faults):
+        """
+        Rows that DynamoDB leaves for now are deleted as well, or the caller is told to come again.
+        """
+        faults.rules.append(Rule(does=Does.LEAVE_UNPROCESSED, operation="BatchWriteItem"))
+        keys: list[Key[Any]] = [Key("p", f"{number}") for number in range(9)]
+        for key in keys:
+            ledger.replace(key, {})
+
+        while not deleted(ledger, keys):
+            pass
+
+        assert list(ledger.query(KeyRange("p", "0", "9"))) == []
+
+
+def deleted(ledger, keys):
+    """Delete rows; return whether that is done, as far as anybody is told."""
+    try:
+        ledger.delete(keys)
+    except RetryLaterError:
+        return False
+    return True
+
 
 class TestOverdue:
-    def test_own_timer(self, ledger):
+    def test_own_timer(self, ledger, time_source):
         """
         Only rows that wait for this timer, and for too long, are overdue.
         """
@@ -198,5 +243,7 @@ class TestOverdue:
         ledger.replace(Key("early", "s"), {"timer": "flush", "due_at_ms": 9})
         ledger.replace(Key("other", "s"), {"timer": "watch", "due_at_ms": 1})
         ledger.replace(Key("done", "s"), {})
+        # An index is behind.
+        time_source.s += 1
 
         assert list(ledger.overdue("flush", before_ms=5)) == [Key("late", "s")]

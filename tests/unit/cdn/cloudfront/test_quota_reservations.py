@@ -2,9 +2,11 @@
 
 import pytest
 
+from cdn.aws import rows
 from cdn.cloudfront import quota_reservations
 from cdn.cloudfront.quotas import Limits, Share
 from cdn.errors import RetryLaterError
+from local.faults import Does, Rule
 
 LIMITS = Limits(100, 5, items_per_second=1_000, wildcards_per_minute=6_000)
 
@@ -37,43 +39,47 @@ class TestReserve:
         quota_reservations.release(ledger, "a")
         reserve(ledger, "b", Share(100, 5), now_ms=100)
 
-    def test_says_when(self, ledger):
+    @pytest.mark.parametrize("share", [Share(50, 0), Share(0, 5)])
+    def test_says_when(self, ledger, share):
         """
-        A rate says when it allows the next batch.
+        A rate, that of wildcards as well, says when it allows the next batch.
         """
-        reserve(ledger, "a", Share(50, 0))
+        reserve(ledger, "a", share)
+        quota_reservations.release(ledger, "a")
 
         with pytest.raises(RetryLaterError) as refused:
-            reserve(ledger, "b", Share(1, 0), now_ms=10)
+            reserve(ledger, "b", share, now_ms=10)
         assert refused.value.due_at_ms == 50
 
-    def test_race(self, ledger):
+    @pytest.mark.parametrize("there", [(), ("before",)])
+    @pytest.mark.parametrize(
+        ("does", "at_ms"),
+        [(Does.SECOND_ACTOR_BEFORE, 10_000), (Does.SECOND_ACTOR_AFTER, 30_000)],
+    )
+    def test_race(self, ledger, faults, there, does, at_ms):
         """
-        Of two at the same moment, both are counted.
+        Of two at the same moment, both are counted, the first ones ever as well.
         """
+        for reservation_id in there:
+            reserve(ledger, reservation_id, Share(30, 0))
+        faults.restart()
+        faults.second_actor = lambda: reserve(ledger, "other", Share(30, 0), now_ms=at_ms)
+        faults.rules.append(Rule(does=does, conditional=True))
 
-        class Racing:
-            """The ledger, in which somebody else reserves a share just before each write."""
+        reserve(ledger, "a", Share(30, 0), now_ms=20_000)
 
-            def __init__(self):
-                self.others = iter(["x", "y"])
+        row = ledger.get(rows.quota_reservations())
+        assert {*row["reservations"]} == {"a", "other", *there}
 
-            def get(self, key):
-                return ledger.get(key)
+    def test_race_of_release(self, ledger, faults):
+        """
+        What is reserved while something else is released stays reserved.
+        """
+        reserve(ledger, "a", Share(30, 0))
+        faults.restart()
+        faults.second_actor = lambda: reserve(ledger, "other", Share(30, 0), now_ms=10_000)
+        faults.rules.append(Rule(does=Does.SECOND_ACTOR_BEFORE, conditional=True))
 
-            def create(self, key, row):
-                self._somebody_else()
-                return ledger.create(key, row)
+        quota_reservations.release(ledger, "a")
 
-            def update_if(self, condition, key, **how):
-                self._somebody_else()
-                return ledger.update_if(condition, key, **how)
-
-            def _somebody_else(self):
-                if other := next(self.others, None):
-                    reserve(ledger, other, Share(30, 0), now_ms=10_000)
-
-        with pytest.raises(RetryLaterError):
-            reserve(Racing(), "a", Share(50, 0), now_ms=20_000)
-
-        reserve(ledger, "b", Share(40, 0), now_ms=20_000)
+        assert {*ledger.get(rows.quota_reservations())["reservations"]} == {"other"}

@@ -6,6 +6,7 @@ from cdn.aws import rows
 from cdn.errors import RetryLaterError
 from cdn.invalidation import route_table
 from local.cloudfront import ServiceError
+from local.faults import Does, Rule
 
 LISTS = ["ListDistributions", "ListCachePolicies"]
 ALIAS = "photos-x1y2-s3alias"
@@ -128,6 +129,23 @@ class TestRead:
         (found,) = read(Refreshed())
 
         assert found.default_root_object == "start.html"
+
+    def test_listed_later(self, read, ledger, account, time_source, faults):
+        """
+        An older list, written later, does not take the place of a newer one.
+        """
+        account.distribute("one")
+
+        def list_later():
+            time_source.s += 60
+            read()
+
+        faults.second_actor = list_later
+        faults.rules.append(Rule(does=Does.SECOND_ACTOR_BEFORE, conditional=True))
+
+        read()
+
+        assert ledger.get(rows.distribution_list())["listed_at_ms"] == time_source.now_ms()
 
     def test_gone(self, read, ledger, account, time_source):
         """

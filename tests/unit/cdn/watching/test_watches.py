@@ -126,3 +126,17 @@ class TestCreate:
 
         assert ledger.get(rows.watch(watched.id)) == before
         assert context.timers.scheduled == [(watched.id, 20_000)] * 2
+
+
+class TestAnnounce:
+    def test_twice(self, context, ledger, announcer):
+        """
+        An end that was announced stays so, whoever says again that it ended.
+        """
+        watched = watches.flush("site", 1)
+        for _ in range(2):
+            watches.announce(context, watched, outcome="failed", details={})
+            list(watches.steps(context, announcer, watched.id))
+
+        row = ledger.get(rows.watch(watched.id))
+        assert (row["outcome"], "timer" in row) == ("failed", False)

@@ -1,0 +1,77 @@
+"""
+`make mutants PACKAGE=…`: print each small change of a package of the layer that no test notices.
+
+mutmut finds modules by their folders, so it works in a copy of the repository in which `cdn` lies
+in src/, and runs the package's own tests.
+"""
+
+import argparse
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.mutation.guards import LAYER
+
+ROOT = Path(__file__).parents[2]
+# What tests of the layer import, or read.
+BESIDE = ("tests", "local", "functions", "commands", "events", "docs", "template.yaml")
+SETTINGS = """
+[tool.mutmut]
+source_paths = ["src"]
+only_mutate = ["src/cdn/{package}/*"]
+also_copy = {beside}
+pytest_add_cli_args = ["-p", "no:cacheprovider"]
+pytest_add_cli_args_test_selection = ["tests/unit/cdn/{package}"]
+use_git_change_detection = false
+"""
+
+
+def copy(folder: Path, package: str) -> None:
+    """Make the copy in which mutmut works on *package*."""
+    ignore = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(LAYER / "cdn", folder / "src" / "cdn", ignore=ignore)
+    for name in BESIDE:
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, folder / name, ignore=ignore)
+        else:
+            shutil.copy(ROOT / name, folder / name)
+    settings = (ROOT / "pyproject.toml").read_text()
+    for name in ("layers/cloudfront/cdn", "layers/cloudfront"):
+        settings = settings.replace(f'"{name}"', f'"{name.replace("layers/cloudfront", "src")}"')
+    settings += SETTINGS.format(package=package, beside=list(BESIDE))
+    (folder / "pyproject.toml").write_text(settings)
+
+
+def mutmut(folder: Path, *arguments: str, quiet: bool = True) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "mutmut", *arguments],
+        cwd=folder,
+        stdout=subprocess.PIPE if quiet else None,
+        text=True,
+        check=False,
+    )
+
+
+def main() -> int:
+    packages = sorted(path.parent.name for path in LAYER.glob("cdn/*/__init__.py"))
+    parser = argparse.ArgumentParser(description="Print what no test of a package notices.")
+    parser.add_argument("package", choices=packages)
+    package = parser.parse_args().package
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        copy(folder, package)
+        run = mutmut(folder, "run", quiet=False)
+        if run.returncode:
+            return run.returncode
+        results = [line.strip() for line in mutmut(folder, "results").stdout.splitlines()]
+        survivors = [line.split(":")[0] for line in results if line.endswith(": survived")]
+        for survivor in survivors:
+            sys.stdout.write(f"{mutmut(folder, 'show', survivor).stdout}\n")
+    sys.stdout.write(f"{package}: {len(survivors)} changes that no test notices\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
