@@ -100,21 +100,20 @@ def before(cloud, nth, second_actor):
 def taken_at_each(cloud, subtests, key, run):
     """Have the lock of the row *key* taken before each conditional write of *run* in turn."""
     ledger = suite.ledger(cloud)
-    nth, taken = 0, [None]
-    while taken:
-        nth += 1
-        taken = []
+    taken: list[object] = []
 
-        def take():
-            expires_at_ms = now_ms(cloud) + 1_000_000
-            put = {"lock": "another", "lock_expires_at_ms": expires_at_ms}
-            taken.append(ledger.update(key, put=put))  # noqa: B023
+    def take():
+        put = {"lock": "another", "lock_expires_at_ms": now_ms(cloud) + 1_000_000}
+        taken.append(ledger.update(key, put=put))
 
-        before(cloud, nth, take)
+    for nth in suite.rounds():
+        before(cloud, nth + 1, take)
         run()
-        with subtests.test(nth=nth):
-            assert not taken or ledger.get(key) == taken[0]
-    return nth - 1
+        if len(taken) == nth:
+            break
+        with subtests.test(nth=nth + 1):
+            assert ledger.get(key) == taken[-1]
+    return len(taken)
 
 
 LAST_TRY = {"error_count": retryable.MAX_ERRORS - 1}
