@@ -24,10 +24,10 @@ class TestRow:
             widened={"a*": "its last * is a wildcard"},
         )
 
-        row = history.row(plan, {"c", "a"}, expires_at_s=7)
+        row = history.row(plan, {"c", "a"}, cost_cents=2, expires_at_s=7)
 
         assert rows.unpack(row["items"]) == {"E1": [2, 1], "E2": [1, 0]}
-        assert row["item_count"] == 4
+        assert (row["item_count"], row["cost_cents"]) == (4, 2)
         assert rows.unpack(row["keys"]) == ["a", "c"]
         assert row["key_count"] == 2
         assert history.skipped(row) == [Skipped("it has a ~", 1, ["~x"])]
@@ -40,7 +40,7 @@ class TestRow:
         """
         keys = {f"{number:05}" for number in range(3_000)}
 
-        row = history.row(Plan(()), keys, expires_at_s=7)
+        row = history.row(Plan(()), keys, cost_cents=2, expires_at_s=7)
 
         assert rows.unpack(row["keys"]) == sorted(keys)[:1_000]
         assert row["key_count"] == 3_000
@@ -52,7 +52,7 @@ class TestRow:
         keys = {f"{number:04}{chr(0x4E00 + number % 999) * 340}" for number in range(1_000)}
         reasons = {key: f"reason {number % 100}" for number, key in enumerate(sorted(keys))}
 
-        row = history.row(Plan((), skipped=reasons), keys, expires_at_s=7)
+        row = history.row(Plan((), skipped=reasons), keys, cost_cents=2, expires_at_s=7)
 
         assert sum(len(row[name]) for name in ("keys", "skipped")) < rows.MAX_PACKED_BYTES
 
