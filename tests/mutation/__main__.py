@@ -27,7 +27,7 @@ source_paths = ["src"]
 only_mutate = ["src/cdn/{package}/*"]
 also_copy = {beside}
 do_not_mutate_patterns = {ignored}
-pytest_add_cli_args = ["-p", "no:cacheprovider"]
+pytest_add_cli_args = ["-p", "no:cacheprovider", "--hypothesis-profile", "mutants"]
 pytest_add_cli_args_test_selection = ["tests/unit/cdn/{package}"]
 use_git_change_detection = false
 """
@@ -72,8 +72,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         copy(folder, package)
-        run = mutmut(folder, "run", quiet=False)
+        run = mutmut(folder, "run", quiet=not sys.stdout.isatty())
         if run.returncode:
+            sys.stdout.write(run.stdout or "")
             return run.returncode
         results = [line.strip() for line in mutmut(folder, "results").stdout.splitlines()]
         survivors = [line.split(":")[0] for line in results if line.endswith(": survived")]

@@ -408,6 +408,26 @@ class TestHalved:
 
         assert self.items(cloud) == ["/a.css", "/bad.css"]
 
+    def test_again(self, cloud, ledger, commit):
+        """
+        A half that was sent before its whole is halved to the end stays sent.
+        """
+        (row_id,) = commit("a.css", "b.css")
+        with refusing(cloud, INVALID_PATHS):
+            send(cloud, row_id)
+        cloud.world.virtual_time.advance(60)
+        first_half = rows.row_id(rows.half_batch(rows.batch_of(row_id), 0))
+        assert send(cloud, first_half).outcome == "invalidation created"
+        ledger.update(
+            rows.batch_of(row_id),
+            put={"timer": "batch", "due_at_ms": 0},
+            remove=("sent_at_ms", "expires_at_s"),
+        )
+
+        assert send_all(cloud) == ["batch halved", "invalidation created"]
+
+        assert self.items(cloud) == ["/a.css", "/b.css"]
+
     def test_reference_conflict(self, cloud, commit):
         """
         A CallerReference that was used before is no matter of items: halves would be paid for anew.
