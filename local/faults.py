@@ -16,6 +16,7 @@ from urllib.parse import parse_qs
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from botocore.awsrequest import AWSResponse
+from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 from botocore.hooks import BaseEventHooks
 from botocore.model import OperationModel, ServiceModel
 from botocore.retries.standard import (
@@ -32,13 +33,16 @@ class Does(StrEnum):
     """
     What a rule does to the calls that it hits.
 
-    TIME_OUT lets a call last until its caller's time is over; a process is ended at once.
+    TIME_OUT lets a call last until its caller's time is over; a process is ended at once. After
+    CUT_BEFORE a request has reached nobody; after CUT_AFTER only its answer is lost.
     """
 
     THROTTLE = "throttle"
     FAIL = "fail"
     CRASH_BEFORE = "crash before"
     CRASH_AFTER = "crash after"
+    CUT_BEFORE = "cut before"
+    CUT_AFTER = "cut after"
     TIME_OUT = "time out"
     SECOND_ACTOR_BEFORE = "second actor before"
     SECOND_ACTOR_AFTER = "second actor after"
@@ -187,10 +191,11 @@ class Faults:
                     answer = app(environ, start_response)
                     self._let_in()
                     return answer
-                case Does.CRASH_AFTER:
+                case Does.CRASH_AFTER | Does.CUT_AFTER:
                     for _ in app(environ, lambda *_: lambda _: None):
                         pass
-            kill(credential["key"])
+            if rule.does not in {Does.CUT_BEFORE, Does.CUT_AFTER}:
+                kill(credential["key"])
             raise ConnectionAbortedError
 
         return layer
@@ -228,14 +233,16 @@ class Faults:
         """
         Handle botocore's `before-call`.
 
-        An error response is met here as often as botocore would try, because botocore retries
-        only on its way to HTTP. A crash raises Crash.
+        An error response, or an error of the network, is met here as often as botocore would try,
+        because botocore retries only on its way to HTTP. An answer that is lost is lost at once. A
+        crash raises Crash.
         """
         service = model.service_model.signing_name
         conditional = _is_conditional(
             model.name, params["headers"].get("If-Match"), lambda: params["body"]
         )
         error_response = None
+        is_cut = False
         for attempt in range(_attempts(context)):
             rule = self.note(
                 caller=caller, service=service, operation=model.name, conditional=conditional
@@ -247,7 +254,7 @@ class Faults:
                     raise Crash(f"before {service} {model.name}")
                 case Does.TIME_OUT:
                     raise TimedOut(f"{service} {model.name}")
-                case Does.CRASH_AFTER | Does.SECOND_ACTOR_AFTER:
+                case Does.CRASH_AFTER | Does.CUT_AFTER | Does.SECOND_ACTOR_AFTER:
                     context["local_after"] = rule.does
                     return None
                 case Does.SECOND_ACTOR_BEFORE:
@@ -256,10 +263,15 @@ class Faults:
                 case Does.LEAVE_UNPROCESSED:
                     params["headers"][LEAVES] = "yes"
                     return None
+                case Does.CUT_BEFORE:
+                    is_cut = True
                 case Does.THROTTLE | Does.FAIL:
                     error_response = _error_response(rule, service).parsed(retries=attempt)
+                    is_cut = False
                     if not _tried_again(*error_response):
                         break
+        if is_cut:
+            raise EndpointConnectionError(endpoint_url=_url(service))
         return error_response
 
     def after_call(self, *, model: OperationModel, context: dict[str, Any], **_: object) -> None:
@@ -267,6 +279,8 @@ class Faults:
         match context.pop("local_after", None):
             case Does.CRASH_AFTER:
                 raise Crash(f"after {model.service_model.signing_name} {model.name}")
+            case Does.CUT_AFTER:
+                raise ReadTimeoutError(endpoint_url=_url(model.service_model.signing_name))
             case Does.SECOND_ACTOR_AFTER:
                 self._let_in()
 
@@ -274,6 +288,10 @@ class Faults:
         if self.second_actor is None:
             raise NoSecondActorError
         self.second_actor()
+
+
+def _url(service: str) -> str:
+    return f"https://{service}.amazonaws.com"
 
 
 def _is_conditional(operation: str, if_match: str | None, body: Callable[[], bytes]) -> bool:

@@ -8,6 +8,7 @@ from cdn.aws import rows
 from cdn.cloudfront import targets
 from cdn.watching import watches
 from cdn.watching.watches import WatchContext
+from local.cloudfront.errors import ServiceError
 
 
 @pytest.fixture
@@ -76,6 +77,32 @@ class TestSteps:
         assert (result.ids["status"], result.ids["poll_count"]) == ("InProgress", 1)
         assert result.ids["distribution_id"] == watched.target.id
         assert result.due_at_ms == context.now_ms() + 20_000
+
+    @pytest.mark.parametrize(
+        ("code", "status", "outcome"),
+        [
+            ("Throttling", 400, "throttled"),
+            ("InternalFailure", 500, "step failed"),
+            ("AccessDenied", 403, "step failed"),
+        ],
+    )
+    def test_refused(
+        self, context, announcer, account, time_source, watched, code, status, outcome
+    ):
+        """
+        A poll that CloudFront refuses says so, and ends no watch, however late it is.
+        """
+
+        def refuse(*_):
+            raise ServiceError(code, "Rate exceeded", status=status)
+
+        account.call = refuse
+        time_source.s += 86_400
+
+        (result,) = step(context, announcer, watched)
+
+        assert (result.outcome, result.ids["status"]) == (outcome, code)
+        assert result.due_at_ms > context.now_ms()
 
     def test_ended(self, context, announcer, time_source, watched):
         """
