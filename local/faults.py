@@ -178,27 +178,41 @@ class Faults:
             )
             if rule is None:
                 return app(environ, start_response)
-            match rule.does:
-                case Does.THROTTLE | Does.FAIL:
-                    return _error_response(rule, service).over_http(start_response)
-                case Does.LEAVE_UNPROCESSED:
-                    environ[f"HTTP_{LEAVES.replace('-', '_').upper()}"] = "yes"
-                    return app(environ, start_response)
-                case Does.SECOND_ACTOR_BEFORE:
-                    self._let_in()
-                    return app(environ, start_response)
-                case Does.SECOND_ACTOR_AFTER:
-                    answer = app(environ, start_response)
-                    self._let_in()
-                    return answer
-                case Does.CRASH_AFTER | Does.CUT_AFTER:
-                    for _ in app(environ, lambda *_: lambda _: None):
-                        pass
-            if rule.does not in {Does.CUT_BEFORE, Does.CUT_AFTER}:
-                kill(credential["key"])
-            raise ConnectionAbortedError
+            answer = self._answer(rule, service, app, environ, start_response)
+            if answer is None:
+                if rule.does not in {Does.CUT_BEFORE, Does.CUT_AFTER}:
+                    kill(credential["key"])
+                raise ConnectionAbortedError
+            return answer
 
         return layer
+
+    def _answer(
+        self,
+        rule: Rule,
+        service: str,
+        app: WSGIApplication,
+        environ: WSGIEnvironment,
+        start_response: StartResponse,
+    ) -> Iterable[bytes] | None:
+        """Answer a request that *rule* hits; None cuts the connection."""
+        match rule.does:
+            case Does.THROTTLE | Does.FAIL:
+                return _error_response(rule, service).over_http(start_response)
+            case Does.LEAVE_UNPROCESSED:
+                environ[f"HTTP_{LEAVES.replace('-', '_').upper()}"] = "yes"
+                return app(environ, start_response)
+            case Does.SECOND_ACTOR_BEFORE:
+                self._let_in()
+                return app(environ, start_response)
+            case Does.SECOND_ACTOR_AFTER:
+                answer = app(environ, start_response)
+                self._let_in()
+                return answer
+            case Does.CRASH_AFTER | Does.CUT_AFTER:
+                for _ in app(environ, lambda *_: lambda _: None):
+                    pass
+        return None
 
     def attach(self, events: BaseEventHooks, *, caller: Callable[[], str]) -> Callable[[], None]:
         """
@@ -242,7 +256,6 @@ class Faults:
             model.name, params["headers"].get("If-Match"), lambda: params["body"]
         )
         error_response = None
-        is_cut = False
         for attempt in range(_attempts(context)):
             rule = self.note(
                 caller=caller, service=service, operation=model.name, conditional=conditional
@@ -250,29 +263,32 @@ class Faults:
             if rule is None:
                 return None
             match rule.does:
-                case Does.CRASH_BEFORE:
-                    raise Crash(f"before {service} {model.name}")
-                case Does.TIME_OUT:
-                    raise TimedOut(f"{service} {model.name}")
-                case Does.CRASH_AFTER | Does.CUT_AFTER | Does.SECOND_ACTOR_AFTER:
-                    context["local_after"] = rule.does
-                    return None
-                case Does.SECOND_ACTOR_BEFORE:
-                    self._let_in()
-                    return None
-                case Does.LEAVE_UNPROCESSED:
-                    params["headers"][LEAVES] = "yes"
-                    return None
                 case Does.CUT_BEFORE:
-                    is_cut = True
+                    error_response = None
                 case Does.THROTTLE | Does.FAIL:
                     error_response = _error_response(rule, service).parsed(retries=attempt)
-                    is_cut = False
                     if not _tried_again(*error_response):
                         break
-        if is_cut:
+                case _:
+                    self._meet(rule, f"{service} {model.name}", params, context)
+                    return None
+        if error_response is None:
             raise EndpointConnectionError(endpoint_url=_url(service))
         return error_response
+
+    def _meet(self, rule: Rule, call: str, params: dict[str, Any], context: dict[str, Any]) -> None:
+        """Do what *rule* does to a call that is answered, if its caller lives to hear it."""
+        match rule.does:
+            case Does.CRASH_BEFORE:
+                raise Crash(f"before {call}")
+            case Does.TIME_OUT:
+                raise TimedOut(call)
+            case Does.CRASH_AFTER | Does.CUT_AFTER | Does.SECOND_ACTOR_AFTER:
+                context["local_after"] = rule.does
+            case Does.SECOND_ACTOR_BEFORE:
+                self._let_in()
+            case Does.LEAVE_UNPROCESSED:
+                params["headers"][LEAVES] = "yes"
 
     def after_call(self, *, model: OperationModel, context: dict[str, Any], **_: object) -> None:
         """Handle botocore's `after-call`."""

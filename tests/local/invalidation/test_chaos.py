@@ -1,8 +1,9 @@
-"""For an hour one call of one function goes wrong, whichever: what was pending then is sent, once."""
+"""For an hour a call of a function goes wrong, whichever it is: all pending is sent then, once."""
 
 from collections import Counter
 from contextlib import contextmanager
 from itertools import cycle
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ FUNCTIONS = (
     "poll_watches",
     "sweep",
 )
-KINDS = {
+KINDS: dict[str, dict[str, Any]] = {
     "denied": {"does": Does.FAIL, "status": 403, "code": "AccessDenied"},
     "throttled": {"does": Does.THROTTLE},
     "unreachable": {"does": Does.CUT_BEFORE},

@@ -127,10 +127,15 @@ def draft(
 
 
 def commit(context: FlushContext, bucket: str, plan_id: str, lock: str) -> bool:
-    """Make a drafted plan real, unless the lock was lost; return whether it is."""
+    """
+    Make a drafted plan real, unless the lock was lost; return whether it is.
+
+    A commitment whose answer was lost may be repeated.
+    """
+    is_free = table.absent("plan_id") | table.equal("plan_id", plan_id)
     return (
         context.ledger.update_if(
-            table.equal("lock", lock) & table.absent("plan_id"),
+            table.equal("lock", lock) & is_free,
             rows.flush(bucket),
             put={"plan_id": plan_id},
         )

@@ -225,10 +225,10 @@ def steps(context: WatchContext, announcer: Announcer, watch_id: str) -> Iterato
     if watch is None:
         yield StepResult("watch gone", ids=ids)
         return
+    if context.now_ms() < watch.get("due_at_ms", 0):
+        yield StepResult("watch not due", ids=ids, due_at_ms=watch["due_at_ms"])
+        return
     if "outcome" not in watch:
-        if context.now_ms() < watch["due_at_ms"]:
-            yield StepResult("watch not due", ids=ids, due_at_ms=watch["due_at_ms"])
-            return
         result, watch = _poll(context, watch_id, watch)
         yield result
         if watch is None or "outcome" not in watch:

@@ -8,7 +8,7 @@ from cdn.aws import rows
 from cdn.cloudfront import targets
 from cdn.watching import watches
 from cdn.watching.watches import WatchContext
-from local.cloudfront.errors import ServiceError
+from local.cloudfront import ServiceError
 
 
 @pytest.fixture
@@ -140,6 +140,23 @@ class TestSteps:
 
         assert ledger.get(key)["expires_at_s"] == int(time_source.s) + rows.WATCH_TTL_S
         assert "timer" not in ledger.get(key)
+
+
+    def test_announced_later(self, context, announcer, ledger, time_source, watched):
+        """
+        An announcement that nobody took is made again when its pause is over, not before.
+        """
+        key, now_ms = rows.watch(watched.id), time_source.now_ms()
+        ledger.update(
+            key, put={"outcome": "completed", "ended_at_ms": now_ms, "due_at_ms": now_ms + 9_000}
+        )
+
+        (result,) = step(context, announcer, watched)
+        assert (result.outcome, result.due_at_ms) == ("watch not due", now_ms + 9_000)
+        time_source.s += 9
+        (result,) = step(context, announcer, watched)
+
+        assert result.outcome == "end announced"
 
 
 class TestCreate:
