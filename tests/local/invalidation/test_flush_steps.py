@@ -75,6 +75,7 @@ class TestSaid:
             "batches": 1,
             "paths": 2,
             "wildcards": 0,
+            "cost_cents": 0,
         }
         assert (finished.outcome, finished.due_at_ms) == ("flush finished", None)
         assert waiting(ledger) == [("/a.css", "/b.css")]

@@ -205,26 +205,22 @@ def soak(count):
         return sent, missing, letters(cloud), errors
 
 
-@pytest.mark.prove
-def test_ten_thousand():
+@pytest.mark.parametrize(
+    "count",
+    [
+        200,
+        pytest.param(1_000, marks=pytest.mark.prove),
+        pytest.param(10_000, marks=pytest.mark.full),
+    ],
+)
+def test_soak(count):
     """
     Every good upload is invalidated, every bad record is a dead letter, and no run fails.
     """
-    sent, missing, found, errors = soak(10_000)
+    sent, missing, found, errors = soak(count)
 
     assert missing == []
     assert len(found) == sent.bad_count
     reasons = [message["MessageAttributes"]["reason"]["StringValue"] for message in found]
     assert all(0 < len(reason) <= 500 for reason in reasons)
-    assert errors == {None}
-
-
-def test_two_hundred():
-    """
-    So it is with a few.
-    """
-    sent, missing, found, errors = soak(200)
-
-    assert missing == []
-    assert len(found) == sent.bad_count
     assert errors == {None}

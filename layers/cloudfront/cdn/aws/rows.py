@@ -201,6 +201,7 @@ class HistoryRow(Row, total=False):
         skipped: How many keys no item covers, and the first of them, by the reason; packed.
         widened: The same of keys whose items take more than their own copies.
         items: By distribution, how many paths without and with a wildcard; packed.
+        cost_cents: Beyond the month's free items.
     """
 
     keys: bytes
@@ -209,6 +210,7 @@ class HistoryRow(Row, total=False):
     widened: bytes
     items: bytes
     item_count: int
+    cost_cents: int
     committed_at_ms: int
     expires_at_s: int
 

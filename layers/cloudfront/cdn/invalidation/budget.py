@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 from cdn.aws import rows, table
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from cdn.aws.table import Table
 
 FREE_ITEMS_A_MONTH = 1_000
@@ -51,13 +53,27 @@ def items_left(ledger: Table, *, limit: int, now_ms: int) -> int:
 
 def cents_today(ledger: Table, *, now_ms: int) -> int:
     """Return what the items that were committed today cost, beyond the month's free ones."""
-    today = day(now_ms)
-    counts = {
+    counts = _counts(ledger, day(now_ms))
+    return _cents_of_last(counts, counts.get(day(now_ms), 0))
+
+
+def cents_of_last(ledger: Table, item_count: int, *, now_ms: int) -> int:
+    """Return what the last *item_count* of the month's items cost, beyond its free ones."""
+    return _cents_of_last(_counts(ledger, day(now_ms)), item_count)
+
+
+def _counts(ledger: Table, today: str) -> dict[str, int]:
+    """Return the items of each day of the month, up to *today*."""
+    days = {
         row["sk"].removeprefix("day#"): row.get("item_count", 0)
         for row in ledger.query(rows.budget_of_month(today[:7]))
     }
-    before = sum(count for name, count in counts.items() if name < today)
-    return cents(before + counts.get(today, 0)) - cents(before)
+    return {name: count for name, count in days.items() if name <= today}
+
+
+def _cents_of_last(counts: Mapping[str, int], item_count: int) -> int:
+    total = sum(counts.values())
+    return cents(total) - cents(total - item_count)
 
 
 def cents(items_of_month: int) -> int:

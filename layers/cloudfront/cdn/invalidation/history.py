@@ -33,7 +33,7 @@ class Skipped(NamedTuple):
     first_keys: list[str]
 
 
-def row(plan: Plan, keys: Collection[str], *, expires_at_s: int) -> HistoryRow:
+def row(plan: Plan, keys: Collection[str], *, cost_cents: int, expires_at_s: int) -> HistoryRow:
     """Return what is kept of *plan*, which is for *keys*."""
     items = {
         batch.target.id: quotas.share_of(
@@ -48,6 +48,7 @@ def row(plan: Plan, keys: Collection[str], *, expires_at_s: int) -> HistoryRow:
         "widened": rows.pack(by_reason(plan.widened)),
         "items": rows.pack({name: [of.items, of.wildcards] for name, of in items.items()}),
         "item_count": sum(of.items + of.wildcards for of in items.values()),
+        "cost_cents": cost_cents,
         "expires_at_s": expires_at_s,
     }
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from cdn.aws import rows, table
 from cdn.aws.object_listing import ObjectListing
 from cdn.aws.rows import Key
-from cdn.invalidation import changes, history, planner, route_table, routes
+from cdn.invalidation import budget, changes, history, planner, route_table, routes
 from cdn.telemetry import StepResult
 from cdn.watching import watches
 
@@ -105,8 +105,10 @@ def draft(
         }
         context.ledger.replace(rows.batch(bucket, plan_id, number), row)
     keys = {change.key for change in fresh.values()}
+    cost_cents = budget.cents_of_last(context.ledger, plan.item_count, now_ms=now_ms)
     context.ledger.replace(
-        rows.history(bucket, plan_id), history.row(plan, keys, expires_at_s=expires_at_s)
+        rows.history(bucket, plan_id),
+        history.row(plan, keys, cost_cents=cost_cents, expires_at_s=expires_at_s),
     )
     plan_row: PlanRow = {
         "identities": b"".join(fresh),
@@ -121,6 +123,7 @@ def draft(
         "batches": len(plan.batches),
         "paths": plan.item_count,
         "wildcards": plan.share.wildcards,
+        "cost_cents": cost_cents,
     }
     reason = next(iter([*plan.skipped.values(), *plan.widened.values()]), "")
     return StepResult("plan committed", reason, {"bucket": bucket, "plan_id": plan_id} | counts)

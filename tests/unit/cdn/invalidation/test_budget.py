@@ -91,6 +91,15 @@ class TestCost:
 
         assert budget.cents_today(ledger, now_ms=NOON_MS) == 0
 
+    def test_of_last(self, ledger):
+        """
+        What was reserved last is paid for first.
+        """
+        reserve(ledger, 1_000, limit=None)
+        assert budget.cents_of_last(ledger, 10, now_ms=NOON_MS) == 0
+        reserve(ledger, 10, limit=None)
+        assert budget.cents_of_last(ledger, 10, now_ms=NOON_MS) == 5
+
     @given(first=st.integers(0, 5_000), second=st.integers(0, 5_000))
     def test_monotonous(self, first, second):
         """

@@ -26,10 +26,10 @@ class TestRow:
             widened={"a*": "its last * is a wildcard"},
         )
 
-        row = history.row(plan, {"c", "a"}, expires_at_s=7)
+        row = history.row(plan, {"c", "a"}, cost_cents=2, expires_at_s=7)
 
         assert rows.unpack(row["items"]) == {"E1": [2, 1], "E2": [1, 0]}
-        assert row["item_count"] == 4
+        assert (row["item_count"], row["cost_cents"]) == (4, 2)
         assert rows.unpack(row["keys"]) == ["a", "c"]
         assert row["key_count"] == 2
         assert history.skipped(row) == [Skipped("it has a ~", 1, ["~x"])]
@@ -42,7 +42,7 @@ class TestRow:
         """
         keys = {f"{number:05}" for number in range(3_000)}
 
-        row = history.row(Plan(()), keys, expires_at_s=7)
+        row = history.row(Plan(()), keys, cost_cents=2, expires_at_s=7)
 
         assert rows.unpack(row["keys"]) == sorted(keys)[:1_000]
         assert row["key_count"] == 3_000
@@ -56,7 +56,7 @@ class TestRow:
         reasons = {key: f"reason {number % 100}" for number, key in enumerate(keys)}
         plan = Plan((), skipped=reasons, widened=reasons)
 
-        row = history.row(plan, keys, expires_at_s=7)
+        row = history.row(plan, keys, cost_cents=2, expires_at_s=7)
 
         size = sum(len(row[name]) for name in ("keys", "skipped", "widened"))
         assert 100_000 < size < rows.MAX_PACKED_BYTES
