@@ -141,7 +141,6 @@ class TestSteps:
         assert ledger.get(key)["expires_at_s"] == int(time_source.s) + rows.WATCH_TTL_S
         assert "timer" not in ledger.get(key)
 
-
     def test_announced_later(self, context, announcer, ledger, time_source, watched):
         """
         An announcement that nobody took is made again when its pause is over, not before.
