@@ -38,6 +38,7 @@ def settle(cloud, *keys):
 
 
 class TestHeld:
+    @pytest.mark.prove
     def test_as_many_as_fit(self, cloud):
         """
         What fits is sent; what does not is held, and goes when the day ends.
@@ -52,6 +53,7 @@ class TestHeld:
 
         assert sent(cloud) == sorted(f"/{key}" for key in spread(*range(8)))
 
+    @pytest.mark.prove
     def test_announced(self, cloud):
         """
         It is announced once a day and bucket, with the limit and when it ends.
@@ -77,6 +79,7 @@ class TestHeld:
         assert '"BucketsHeld":0' in held[0]
         assert '"BucketsHeld":1' in held[-1]
 
+    @pytest.mark.prove
     def test_not_planned_in_vain(self, cloud):
         """
         While nothing is left of the day, more changes cause no plan, and no LIST.

@@ -204,6 +204,7 @@ def parts_of_use(use):
     return parts_of(use.sid, actions=[use.action], resources=[use.resource], values=values)
 
 
+@pytest.mark.prove
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_nothing_superfluous(run, function):
     """
@@ -217,6 +218,7 @@ def test_nothing_superfluous(run, function):
     assert allowed
 
 
+@pytest.mark.prove
 def test_every_function(run):
     """
     No function is left out.
@@ -226,6 +228,7 @@ def test_every_function(run):
     assert {*roles} == {*FUNCTIONS}
 
 
+@pytest.mark.prove
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_ledger(run, function):
     """
@@ -246,6 +249,7 @@ def test_ledger(run, function):
         assert indexes == {""} or (indexes, statement.actions) == ({"overdue"}, ("dynamodb:Query",))
 
 
+@pytest.mark.prove
 @pytest.mark.parametrize("function", [name for name in FUNCTIONS if name != "rotate_keys"])
 def test_key_group(run, function):
     """
