@@ -124,6 +124,7 @@ class TestResume:
         result = collecting.resume(context, "site")
 
         flush = ledger.get(rows.flush("site"))
+        assert result is not None
         assert result.outcome == "flush resumed"
         assert flush["first_change_at_ms"] == flush["last_change_at_ms"] == time_source.now_ms()
         assert context.flush_timers.scheduled == [("site", 2_000)]
