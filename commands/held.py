@@ -73,23 +73,33 @@ def question(held: Sequence[HeldChanges]) -> str:
 def release(
     stack: Stack, held: Sequence[HeldChanges], output: Output, *, now: Callable[[], float]
 ) -> None:
-    """Let the next plan of each bucket go, whatever it costs, and print that."""
+    """
+    Let the next plan of each bucket go, whatever it costs, and print that.
+
+    What goes by itself since it was read, is passed over: the next that is held is another's.
+    """
     ledger = _ledger(stack)
     timers = TimerQueue(stack.client("sqs"), stack.outputs["FlushTimersUrl"])
-    for one in held:
-        ledger.update_if(
+    released = [
+        one
+        for one in held
+        if ledger.update_if(
             table.present("held_item_count"),
             rows.flush(one.bucket),
             put={"released": True, "due_at_ms": int(now() * 1000)},
             remove=("retry_at_ms",),
         )
+    ]
+    for one in released:
         timers.schedule(one.bucket)
     if output.as_json:
-        output.json({"released": [asdict(one) for one in held]})
+        output.json({"released": [asdict(one) for one in released]})
         return
-    for one in held:
+    for one in released:
         output.line(f"{one.bucket}: {one.change_count} changes, held since {one.since}, go now")
-    output.line("What changes from now on is held again, until the day ends." if held else _NOTHING)
+    output.line(
+        "What changes from now on is held again, until the day ends." if released else _NOTHING
+    )
 
 
 _NOTHING = "Nothing is held."

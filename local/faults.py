@@ -16,6 +16,7 @@ from urllib.parse import parse_qs
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from botocore.awsrequest import AWSResponse
+from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 from botocore.hooks import BaseEventHooks
 from botocore.model import OperationModel, ServiceModel
 from botocore.retries.standard import (
@@ -32,13 +33,16 @@ class Does(StrEnum):
     """
     What a rule does to the calls that it hits.
 
-    TIME_OUT lets a call last until its caller's time is over; a process is ended at once.
+    TIME_OUT lets a call last until its caller's time is over; a process is ended at once. After
+    CUT_BEFORE a request has reached nobody; after CUT_AFTER only its answer is lost.
     """
 
     THROTTLE = "throttle"
     FAIL = "fail"
     CRASH_BEFORE = "crash before"
     CRASH_AFTER = "crash after"
+    CUT_BEFORE = "cut before"
+    CUT_AFTER = "cut after"
     TIME_OUT = "time out"
     SECOND_ACTOR_BEFORE = "second actor before"
     SECOND_ACTOR_AFTER = "second actor after"
@@ -174,26 +178,41 @@ class Faults:
             )
             if rule is None:
                 return app(environ, start_response)
-            match rule.does:
-                case Does.THROTTLE | Does.FAIL:
-                    return _error_response(rule, service).over_http(start_response)
-                case Does.LEAVE_UNPROCESSED:
-                    environ[f"HTTP_{LEAVES.replace('-', '_').upper()}"] = "yes"
-                    return app(environ, start_response)
-                case Does.SECOND_ACTOR_BEFORE:
-                    self._let_in()
-                    return app(environ, start_response)
-                case Does.SECOND_ACTOR_AFTER:
-                    answer = app(environ, start_response)
-                    self._let_in()
-                    return answer
-                case Does.CRASH_AFTER:
-                    for _ in app(environ, lambda *_: lambda _: None):
-                        pass
-            kill(credential["key"])
-            raise ConnectionAbortedError
+            answer = self._answer(rule, service, app, environ, start_response)
+            if answer is None:
+                if rule.does not in {Does.CUT_BEFORE, Does.CUT_AFTER}:
+                    kill(credential["key"])
+                raise ConnectionAbortedError
+            return answer
 
         return layer
+
+    def _answer(
+        self,
+        rule: Rule,
+        service: str,
+        app: WSGIApplication,
+        environ: WSGIEnvironment,
+        start_response: StartResponse,
+    ) -> Iterable[bytes] | None:
+        """Answer a request that *rule* hits; None cuts the connection."""
+        match rule.does:
+            case Does.THROTTLE | Does.FAIL:
+                return _error_response(rule, service).over_http(start_response)
+            case Does.LEAVE_UNPROCESSED:
+                environ[f"HTTP_{LEAVES.replace('-', '_').upper()}"] = "yes"
+                return app(environ, start_response)
+            case Does.SECOND_ACTOR_BEFORE:
+                self._let_in()
+                return app(environ, start_response)
+            case Does.SECOND_ACTOR_AFTER:
+                answer = app(environ, start_response)
+                self._let_in()
+                return answer
+            case Does.CRASH_AFTER | Does.CUT_AFTER:
+                for _ in app(environ, lambda *_: lambda _: None):
+                    pass
+        return None
 
     def attach(self, events: BaseEventHooks, *, caller: Callable[[], str]) -> Callable[[], None]:
         """
@@ -228,8 +247,9 @@ class Faults:
         """
         Handle botocore's `before-call`.
 
-        An error response is met here as often as botocore would try, because botocore retries
-        only on its way to HTTP. A crash raises Crash.
+        An error response, or an error of the network, is met here as often as botocore would try,
+        because botocore retries only on its way to HTTP. An answer that is lost is lost at once. A
+        crash raises Crash.
         """
         service = model.service_model.signing_name
         conditional = _is_conditional(
@@ -243,30 +263,40 @@ class Faults:
             if rule is None:
                 return None
             match rule.does:
-                case Does.CRASH_BEFORE:
-                    raise Crash(f"before {service} {model.name}")
-                case Does.TIME_OUT:
-                    raise TimedOut(f"{service} {model.name}")
-                case Does.CRASH_AFTER | Does.SECOND_ACTOR_AFTER:
-                    context["local_after"] = rule.does
-                    return None
-                case Does.SECOND_ACTOR_BEFORE:
-                    self._let_in()
-                    return None
-                case Does.LEAVE_UNPROCESSED:
-                    params["headers"][LEAVES] = "yes"
-                    return None
+                case Does.CUT_BEFORE:
+                    error_response = None
                 case Does.THROTTLE | Does.FAIL:
                     error_response = _error_response(rule, service).parsed(retries=attempt)
                     if not _tried_again(*error_response):
                         break
+                case _:
+                    self._meet(rule, f"{service} {model.name}", params, context)
+                    return None
+        if error_response is None:
+            raise EndpointConnectionError(endpoint_url=_url(service))
         return error_response
+
+    def _meet(self, rule: Rule, call: str, params: dict[str, Any], context: dict[str, Any]) -> None:
+        """Do what *rule* does to a call that is answered, if its caller lives to hear it."""
+        match rule.does:
+            case Does.CRASH_BEFORE:
+                raise Crash(f"before {call}")
+            case Does.TIME_OUT:
+                raise TimedOut(call)
+            case Does.CRASH_AFTER | Does.CUT_AFTER | Does.SECOND_ACTOR_AFTER:
+                context["local_after"] = rule.does
+            case Does.SECOND_ACTOR_BEFORE:
+                self._let_in()
+            case Does.LEAVE_UNPROCESSED:
+                params["headers"][LEAVES] = "yes"
 
     def after_call(self, *, model: OperationModel, context: dict[str, Any], **_: object) -> None:
         """Handle botocore's `after-call`."""
         match context.pop("local_after", None):
             case Does.CRASH_AFTER:
                 raise Crash(f"after {model.service_model.signing_name} {model.name}")
+            case Does.CUT_AFTER:
+                raise ReadTimeoutError(endpoint_url=_url(model.service_model.signing_name))
             case Does.SECOND_ACTOR_AFTER:
                 self._let_in()
 
@@ -274,6 +304,10 @@ class Faults:
         if self.second_actor is None:
             raise NoSecondActorError
         self.second_actor()
+
+
+def _url(service: str) -> str:
+    return f"https://{service}.amazonaws.com"
 
 
 def _is_conditional(operation: str, if_match: str | None, body: Callable[[], bytes]) -> bool:

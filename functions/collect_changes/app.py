@@ -63,7 +63,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
         try:
             dead_letters.send(body=letter.body, reason=letter.reason)
         except RetryLaterError as exc:
-            # SQS itself dead-letters it after ten receives.
+            # It comes again; after many receives SQS itself dead-letters it.
             failed_ids.add(message_id)
             telemetry.report(StepResult("step failed", str(exc), ids))
         else:

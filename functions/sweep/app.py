@@ -42,10 +42,11 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
             "watch": TimerQueue(clients.sqs(), given.watch_timers_url),
         },
         given.upload_buckets,
+        left_ms=context.get_remaining_time_in_millis,
     )
     count = 0
     for result in results:
         telemetry.report(result)
-        count += 1
+        count += result.outcome != "sweep stopped"
     logger.info("ledger swept", rescheduled_count=count)
     return {"rescheduled_count": count}

@@ -10,7 +10,7 @@ from cdn.invalidation import budget, collecting
 from cdn.telemetry import StepResult
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from cdn.aws.rows import Timer
     from cdn.aws.table import Table
@@ -20,27 +20,40 @@ if TYPE_CHECKING:
 # A timer whose function died comes back by itself soon after its row's lock has expired.
 _OVERDUE_AFTER_MS = 120_000
 
+# A call that is slow, and its retries, fit into it.
+_STOPS_BEFORE_MS = 20_000
+
 _EVER_MS = 10**15
 
 
 def steps(
-    context: CollectContext, timers: Mapping[Timer, TimerQueue], buckets: Iterable[str]
+    context: CollectContext,
+    timers: Mapping[Timer, TimerQueue],
+    buckets: Iterable[str],
+    *,
+    left_ms: Callable[[], int],
 ) -> Iterator[StepResult]:
     """
-    Schedule the timer of every overdue row, and yield which.
+    Schedule the timer of every overdue row, the most overdue first, and yield which.
 
     Changes in *buckets* that no flush row tells of get one.
+
+    Args:
+        left_ms: So long the function may run on. What it has no time for, the next one finds.
     """
-    before_ms = int(context.now() * 1000) - _OVERDUE_AFTER_MS
-    for timer, queue in timers.items():
-        for key in context.ledger.overdue(timer, before_ms=before_ms):
-            row_id = rows.row_id(key)
-            queue.schedule(row_id)
-            yield StepResult("timer rescheduled", ids={"timer": timer, "row_id": row_id})
     for bucket in buckets:
         resumed = collecting.resume(context, bucket)
         if resumed:
             yield resumed
+    before_ms = int(context.now() * 1000) - _OVERDUE_AFTER_MS
+    for timer, queue in timers.items():
+        for key in context.ledger.overdue(timer, before_ms=before_ms):
+            if left_ms() < _STOPS_BEFORE_MS:
+                yield StepResult("sweep stopped", "its time was over; the next one goes on")
+                return
+            row_id = rows.row_id(key)
+            queue.schedule(row_id)
+            yield StepResult("timer rescheduled", ids={"timer": timer, "row_id": row_id})
 
 
 def gauges(ledger: Table, buckets: Iterable[str], *, now_ms: int) -> dict[str, int]:

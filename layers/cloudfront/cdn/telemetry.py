@@ -50,6 +50,7 @@ Outcome = Literal[
     "end announced",
     "timer rescheduled",
     "flush resumed",
+    "sweep stopped",
     "rotation step taken",
     "rotation step failed",
     "rotation waits",
@@ -75,6 +76,7 @@ class Meaning(NamedTuple):
 _MEANINGS: Mapping[Outcome, Meaning] = {
     "message dead-lettered": Meaning("warning"),
     "flush resumed": Meaning("warning"),
+    "sweep stopped": Meaning("warning"),
     "changes held": Meaning("warning"),
     "change dead-lettered": Meaning("warning", metrics.STEPS_FAILED),
     "plan halved": Meaning("warning"),

@@ -95,6 +95,7 @@ class TestRedrive:
         assert suite.end_state(cloud) == before
         assert listed(cloud) == []
 
+    @pytest.mark.prove
     def test_given_up(self, cloud):
         """
         A flush whose retries were exhausted goes on once its letter is sent back.

@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from cdn.aws import rows
 from commands import held
 from commands.account import Stack
 from commands.output import Output
@@ -97,3 +98,19 @@ def test_json(cloud, stack):
     assert json.loads(text) == {
         "released": [{"bucket": "site", "change_count": 1, "since": changes.since}]
     }
+
+
+def test_gone_meanwhile(cloud, stack):
+    """
+    What is held no longer when it is to be released, is not said to be released.
+    """
+    upload(cloud, 1, 2, 3)
+    stdout = io.StringIO()
+    output = Output.to(stdout, io.StringIO())
+    changes = held.read(stack, output, now=cloud.world.virtual_time.now)
+    suite.ledger(cloud).update(rows.flush("site"), remove=("held_item_count",))
+
+    held.release(stack, changes, output, now=cloud.world.virtual_time.now)
+
+    assert stdout.getvalue() == "Nothing is held.\n"
+    assert "released" not in suite.ledger(cloud).get(rows.flush("site"))

@@ -272,6 +272,7 @@ class TestRefused:
         assert "/a.css" in reason
         assert "AccessDenied" in reason
 
+    @pytest.mark.prove
     def test_announced(self, cloud, commit):
         """
         It is announced once when it begins to fail, and once when it has failed.
@@ -303,6 +304,41 @@ class TestRefused:
         cloud.world.virtual_time.advance(31)
         assert send(cloud, row_id).outcome == "invalidation created"
         assert sent(cloud) == [("/a.css",)]
+
+    def test_lock_lost(self, cloud, commit):
+        """
+        Whoever fails for the last time after the lock has expired says nothing of what was sent.
+        """
+        (row_id,) = commit("bad.css")
+
+        with refusing_late(cloud, row_id):
+            assert send(cloud, row_id).outcome == "batch locked"
+
+        assert suite.letters(cloud, "BatchTimersDeadLetters") == []
+        assert kinds(cloud) == ["Invalidation Completed"]
+
+    def test_lock_lost_meanwhile(self, cloud, ledger, commit):
+        """
+        Whoever has begun to halve a batch, and lost the lock, leaves the rest to who has it.
+        """
+        (row_id,) = commit("a.css", "b.css")
+        ledger.update(rows.batch_of(row_id), put={"halved_at_ms": 1})
+        others: list[StepResult] = []
+
+        def at_once(params, **_):
+            if b"halved_at_ms" in params["body"]:
+                client.meta.events.unregister(event, at_once)
+                cloud.world.virtual_time.advance(batches.LOCK_MS / 1000 + 1)
+                others.append(send(cloud, row_id))
+
+        client = cloud.world.client("dynamodb")
+        event = "before-call.dynamodb.UpdateItem"
+        client.meta.events.register_first(event, at_once)
+        late_result = send(cloud, row_id)
+
+        assert [other.outcome for other in others] == ["batch halved"]
+        assert late_result.outcome == "batch locked"
+        assert len(suite.waiting_batches(cloud)) == 2
 
     def test_frees_its_quota(self, cloud, commit):
         """
@@ -339,14 +375,18 @@ INVALID_PATHS = "Your request contains one or more invalid invalidation paths."
 USED_REFERENCE = "Your request contains a caller reference that was used for a previous batch."
 
 
+def refusal_of(message):
+    return {
+        "Error": {"Code": "InvalidArgument", "Message": message},
+        "ResponseMetadata": {"HTTPStatusCode": 400},
+    }
+
+
 @contextmanager
 def refusing(cloud, message, *, paths=None):
     """Have CloudFront refuse requests that name one of *paths*, or all of them."""
     client = cloud.world.client("cloudfront")
-    refusal = {
-        "Error": {"Code": "InvalidArgument", "Message": message},
-        "ResponseMetadata": {"HTTPStatusCode": 400},
-    }
+    refusal = refusal_of(message)
 
     def refuse(params, **_):
         hit = paths is None or any(b"<Path>%b</Path>" % path in params["body"] for path in paths)
@@ -356,6 +396,24 @@ def refusing(cloud, message, *, paths=None):
     client.meta.events.register_first(event, refuse)
     yield
     client.meta.events.unregister(event, refuse)
+
+
+@contextmanager
+def refusing_late(cloud, row_id):
+    """Have CloudFront refuse a request after the lock, when another has sent the batch."""
+    client = cloud.world.client("cloudfront")
+    others: list[StepResult] = []
+
+    def refuse(**_):
+        client.meta.events.unregister(event, refuse)
+        cloud.world.virtual_time.advance(batches.LOCK_MS / 1000 + 1)
+        others.append(send(cloud, row_id))
+        return SimpleNamespace(status_code=400), refusal_of(INVALID_PATHS)
+
+    event = "before-call.cloudfront.CreateInvalidation"
+    client.meta.events.register_first(event, refuse)
+    yield
+    assert [other.outcome for other in others] == ["invalidation created"]
 
 
 class TestHalved:
@@ -427,6 +485,19 @@ class TestHalved:
         assert send_all(cloud) == ["batch halved", "invalidation created"]
 
         assert self.items(cloud) == ["/a.css", "/b.css"]
+
+    def test_lock_lost(self, cloud, commit):
+        """
+        Whoever is refused after the lock has expired halves nothing that another has sent.
+        """
+        (row_id,) = commit("a.css", "b.css")
+
+        with refusing_late(cloud, row_id):
+            refused_late = send(cloud, row_id)
+
+        assert (refused_late.outcome, refused_late.reason) == ("batch locked", "the lock was lost")
+        assert suite.waiting_batches(cloud) == []
+        assert sent(cloud) == [("/a.css", "/b.css")]
 
     def test_reference_conflict(self, cloud, commit):
         """

@@ -1,14 +1,15 @@
 """A flush says what it did, keeps no lock that it does not use, and needs no row that may go."""
 
 from itertools import count
+from types import SimpleNamespace
 
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
 from cdn.aws import retryable, rows
-from cdn.invalidation import flushes
+from cdn.invalidation import flushes, plans
 from cdn.invalidation.flushes import FlushDelays
-from cdn.telemetry import log_fields
+from cdn.telemetry import StepResult, log_fields
 from local.faults import Does, Rule
 from tests.local import suite
 
@@ -167,6 +168,33 @@ class TestErrors:
         (letter,) = suite.letters(cloud, "FlushTimersDeadLetters")
         assert "AccessDenied" in letter["MessageAttributes"]["reason"]["StringValue"]
 
+    def test_lock_lost(self, cloud):
+        """
+        Whoever fails for the last time after the lock has expired says nothing of what was flushed.
+        """
+        rule = refused(cloud, "ListDistributions", code="AccessDenied", status=403)
+        change(cloud, "a.css")
+        for _ in range(retryable.MAX_ERRORS - 1):
+            self.flush_until_due(cloud)
+        cloud.world.faults.rules.remove(rule)
+        client = cloud.world.client("cloudfront")
+        others: list[StepResult] = []
+
+        def refuse(**_):
+            client.meta.events.unregister(event, refuse)
+            cloud.world.virtual_time.advance(flushes.LOCK_MS / 1000 + 1)
+            others.extend(flush(cloud))
+            refusal = {"Error": {"Code": "AccessDenied"}}
+            return SimpleNamespace(status_code=403), refusal
+
+        event = "before-call.cloudfront.ListDistributions"
+        client.meta.events.register_first(event, refuse)
+        *_, late = flush(cloud)
+
+        assert others[-1].outcome == "flush finished"
+        assert suite.letters(cloud, "FlushTimersDeadLetters") == []
+        assert (late.outcome, late.reason) == ("flush locked", "the lock was lost")
+
     def test_redriven(self, cloud, ledger):
         """
         When its timer is sent again, its attempts begin anew.
@@ -236,6 +264,19 @@ class TestErrors:
         cloud.world.virtual_time.jump_to(failed.due_at_ms / 1000)
         assert flush(cloud)[-1].outcome == "flush finished"
         assert waiting(ledger) == [("/a.css",)]
+
+
+def test_commitment_repeated(cloud, ledger):
+    """
+    A commitment whose answer is lost is repeated, and holds: botocore repeats it by itself.
+    """
+    change(cloud, "a.css")
+    ledger.update(rows.flush("site"), put={"lock": "mine"})
+    context = suite.flush_context(cloud, token=token)
+
+    assert plans.commit(context, "site", "one", "mine")
+    assert plans.commit(context, "site", "one", "mine")
+    assert not plans.commit(context, "site", "another", "mine")
 
 
 class TestCommitted:

@@ -35,7 +35,11 @@ def ledger(cloud):
 @pytest.fixture
 def collected(cloud):
     """Eight changed pages in as many folders, none of which is flushed yet."""
-    suite.upload(cloud, *KEYS)
+    collect(cloud, KEYS)
+
+
+def collect(cloud, keys):
+    suite.upload(cloud, *keys)
     cloud.world.run(until=lambda: "collect_changes" in cloud.world.invocations[-1].function)
     cloud.world.client("sqs").purge_queue(QueueUrl=cloud.world.outputs["FlushTimersUrl"])
     cloud.world.virtual_time.advance(3)
@@ -64,7 +68,7 @@ def flush_to_the_end(cloud):
         due = results[-1].due_at_ms
         if due is None:
             break
-        cloud.world.virtual_time.jump_to(due / 1000)
+        cloud.world.virtual_time.jump_to(max(cloud.world.virtual_time.now(), due / 1000))
         results += flush(cloud)
     return results
 
@@ -75,14 +79,19 @@ def committed(cloud):
     return sorted(item for batch in batches for item in rows.unpack(batch["items"]))
 
 
+def add_bad(ledger):
+    """Put a change among the others that cannot be planned."""
+    (row,) = ledger.query_all(rows.all_changes("site"))
+    row_changes = changes.unpack(row["changes"])
+    (packed,) = changes.pack([*row_changes[:3], BAD, *row_changes[3:]])
+    ledger.update(rows.key_of(row), put={"changes": packed})
+
+
 class TestRaises:
     @pytest.fixture
     def results(self, cloud, ledger, collected):
         """What a flush says with a change among the others that cannot be planned."""
-        (row,) = ledger.query_all(rows.all_changes("site"))
-        row_changes = changes.unpack(row["changes"])
-        (packed,) = changes.pack([*row_changes[:3], BAD, *row_changes[3:]])
-        ledger.update(rows.key_of(row), put={"changes": packed})
+        add_bad(ledger)
         return flush_to_the_end(cloud)
 
     def test_isolated(self, cloud, ledger, results):
@@ -119,6 +128,40 @@ class TestRaises:
         What comes later is planned whole.
         """
         assert "max_changes" not in ledger.get(rows.flush("site"))
+
+
+WRITES = {"PutItem", "UpdateItem", "BatchWriteItem", "SendMessage"}
+
+
+@pytest.mark.prove
+def test_dies_while_isolating(subtests):
+    """
+    After whichever write it dies, every good change is committed, and the bad one dead-lettered.
+    """
+    for call in isolated():
+        if call.operation in WRITES:
+            with subtests.test(call=f"{call.number} {call.operation}"):
+                isolated(Rule(does=Does.CRASH_AFTER, nth=call.number))
+
+
+def isolated(*rules):
+    """Flush good changes and a bad one, check what came of them, and return the calls."""
+    with suite.running() as cloud:
+        ledger = suite.ledger(cloud)
+        collect(cloud, KEYS[:2])
+        add_bad(ledger)
+        cloud.world.faults.restart()
+        cloud.world.faults.rules.extend(rules)
+        with suppress(Crash):
+            flush_to_the_end(cloud)
+        calls = list(cloud.world.faults.calls)
+        cloud.world.virtual_time.advance(flushes.LOCK_MS / 1000 + 1)
+        flush_to_the_end(cloud)
+
+        assert committed(cloud) == sorted(f"/{key}" for key in KEYS[:2])
+        assert suite.letters(cloud, "UploadsDeadLetters") != []
+        assert list(ledger.query_all(rows.all_changes("site"))) == []
+        return calls
 
 
 class TestDies:

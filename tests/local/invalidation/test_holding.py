@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from cdn.aws import rows
+from local.faults import Does, Rule
 from tests.local import suite
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC).timestamp()
@@ -99,6 +100,12 @@ class TestHeld:
             assert row["item_count"] == 1
 
 
+def raise_limit(cloud, daily_items):
+    for function in cloud.world.deployment.functions:
+        if "DAILY_ITEMS" in function.environment:
+            function.environment["DAILY_ITEMS"] = daily_items
+
+
 class TestRaised:
     def test_setting(self, cloud):
         """
@@ -106,15 +113,59 @@ class TestRaised:
         """
         settle(cloud, *spread(*range(8)))
 
-        for function in cloud.world.deployment.functions:
-            if "DAILY_ITEMS" in function.environment:
-                function.environment["DAILY_ITEMS"] = "100"
+        raise_limit(cloud, "100")
         cloud.world.run(limit_s=16 * 60)
 
         assert len(sent(cloud)) == 8
 
 
+def release_during(cloud, operation):
+    """Have somebody let all go right after the next call of that operation by the planner."""
+    world = cloud.world
+
+    def matches(call):
+        return (call.caller, call.operation) == ("plan_invalidations", operation)
+
+    def release():
+        suite.ledger(cloud).update(
+            rows.flush("site"), put={"released": True}, remove=("retry_at_ms",)
+        )
+
+    world.faults.second_actor = release
+    world.faults.rules.append(
+        Rule(
+            does=Does.SECOND_ACTOR_AFTER,
+            caller="plan_invalidations",
+            operation=operation,
+            nth=1 + sum(map(matches, world.faults.calls)),
+        )
+    )
+
+
 class TestReleased:
+    def test_while_held_again(self, cloud):
+        """
+        What a person lets go while a flush finds that it is still held goes at once, too.
+        """
+        settle(cloud, *spread(*range(8)))
+        release_during(cloud, "SendMessage")
+
+        cloud.world.run(limit_s=16 * 60)
+
+        assert len(sent(cloud)) == 8
+
+    def test_while_some_is_planned(self, cloud):
+        """
+        What a person lets go while a part of it is planned goes whole.
+        """
+        settle(cloud, *spread(*range(8)))
+        raise_limit(cloud, "8")
+        release_during(cloud, "SendMessage")
+
+        cloud.world.run(limit_s=18 * 60)
+
+        assert len(sent(cloud)) == 8
+
     def test_once(self, cloud):
         """
         What a person lets go is sent at once, and what changes later is held again.

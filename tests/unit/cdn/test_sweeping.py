@@ -28,7 +28,10 @@ def context(ledger, timers, time_source):
 
 @pytest.fixture
 def sweep(context, timers):
-    return lambda: list(sweeping.steps(context, timers, ["site", "other"]))
+    def sweep(*, left_ms=lambda: 60_000):
+        return list(sweeping.steps(context, timers, ["site", "other"], left_ms=left_ms))
+
+    return sweep
 
 
 def overdue_at(ledger, key, timer, due_at_ms):
@@ -68,6 +71,34 @@ class TestSteps:
         sweep()
 
         assert [row_id for row_id, _ in timers["flush"].scheduled] == swept
+
+    def test_stops_in_time(self, ledger, timers, sweep, time_source):
+        """
+        A sweep stops while it has time left, with what was due first, and the next one goes on.
+        """
+        for number in range(9):
+            overdue_at(ledger, rows.watch(f"invalidation/E1/I{number}"), "watch", 9 - number)
+        time_source.s += INDEX_LAG_S
+        left_ms = iter([60_000, 40_000, 20_000, 19_999])
+
+        *_, stopped = sweep(left_ms=lambda: next(left_ms))
+
+        assert (stopped.outcome, stopped.meaning.level) == ("sweep stopped", "warning")
+        assert [row_id for row_id, _ in timers["watch"].scheduled] == [
+            f"invalidation/E1/I{number}" for number in (8, 7, 6)
+        ]
+
+    def test_changes_first(self, ledger, timers, sweep, time_source):
+        """
+        Changes without a flush are found however many rows are overdue.
+        """
+        overdue_at(ledger, rows.watch("invalidation/E1/I1"), "watch", 1)
+        ledger.replace(rows.changes("site", at_ms=1, token="a"), {"changes": b""})
+        time_source.s += INDEX_LAG_S
+
+        resumed, stopped = sweep(left_ms=lambda: 0)
+
+        assert (resumed.outcome, stopped.outcome) == ("flush resumed", "sweep stopped")
 
     def test_without_flush(self, ledger, timers, sweep, time_source):
         """

@@ -8,7 +8,12 @@ from typing import Any
 import boto3
 import pytest
 from botocore.config import Config
-from botocore.exceptions import ClientError, ConnectionClosedError
+from botocore.exceptions import (
+    ClientError,
+    ConnectionClosedError,
+    EndpointConnectionError,
+    ReadTimeoutError,
+)
 from moto import mock_aws
 
 from local import aws, faults
@@ -262,6 +267,42 @@ class TestCrashes:
         Without processes a crash passes every handler of errors.
         """
         assert not issubclass(Crash, Exception)
+
+
+class TestCuts:
+    def test_before(self, layer):
+        """
+        A request that is cut off does not reach AWS, and ends no process.
+        """
+        layer.rule(Does.CUT_BEFORE, operation="CreateQueue")
+
+        with pytest.raises((EndpointConnectionError, ConnectionClosedError)):
+            layer.client("sqs").create_queue(QueueName="q")
+
+        assert layer.client("sqs").list_queues().get("QueueUrls", []) == []
+        assert layer.killed == []
+
+    def test_after(self, layer):
+        """
+        A request whose answer is lost has had its effect.
+        """
+        layer.rule(Does.CUT_AFTER, operation="CreateQueue")
+
+        with pytest.raises((ReadTimeoutError, ConnectionClosedError)):
+            layer.client("sqs").create_queue(QueueName="q")
+
+        assert len(layer.client("sqs").list_queues()["QueueUrls"]) == 1
+        assert layer.killed == []
+
+    def test_retried(self, layer):
+        """
+        A request that is cut off is tried as often as the client is set to.
+        """
+        layer.rule(Does.CUT_BEFORE, operation="CreateQueue", times=2)
+
+        layer.client("sqs", attempts=3).create_queue(QueueName="q")
+
+        assert [call.number for call in layer.faults.calls] == [1, 2, 3]
 
 
 @pytest.fixture

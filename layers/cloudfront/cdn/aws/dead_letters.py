@@ -30,12 +30,13 @@ class DeadLetterQueue:
         Dead-letter *body* at once, as SQS itself would after many receives, but with the reason.
 
         Args:
-            reason: For people; only its first 500 characters are kept.
+            reason: For people; only its first 500 characters are kept, and those that SQS does not
+                take are escaped.
 
         Raises:
             RetryLaterError: SQS did not take it: let the message come again.
         """
-        shortened = reason[:_MAX_REASON_CHARS]
+        shortened = "".join(map(_shown, reason[:_MAX_REASON_CHARS]))
         try:
             self.client.send_message(
                 QueueUrl=self.queue_url,
@@ -44,3 +45,7 @@ class DeadLetterQueue:
             )
         except (ClientError, BotoCoreError) as exc:
             raise RetryLaterError("SendMessage", retryable.code_of(exc)) from exc
+
+
+def _shown(character: str) -> str:
+    return character if character.isprintable() else ascii(character)[1:-1]

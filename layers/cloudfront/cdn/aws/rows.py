@@ -97,8 +97,8 @@ class FlushRow(Row, total=False):
         held_item_count: So many items did not fit what the day may still cost.
         released: A person lets the next plan go, whatever it costs.
 
-    Written by `collecting` (the first three, `timer`, `due_at_ms`), `flushes` (all else), `plans`
-    (`plan_id`), and the command `release` (`released`, `retry_at_ms`, `due_at_ms`).
+    Written by `collecting` (the first three, `timer`, `due_at_ms`, `retry_at_ms`), `flushes` (all
+    else), `plans` (`plan_id`), and the command `release` (`released`, `retry_at_ms`, `due_at_ms`).
     """
 
     collected_count: int
@@ -341,6 +341,7 @@ class WatchRow(Row, total=False):
         deadline_at_ms: After it the watch times out.
         poll_schedule_s: When to poll, in seconds from the start; see `schedule`.
         reservation_id: Of the quota reservation that its end releases; empty for none.
+        retry_count: So often its announcement failed.
     """
 
     kind: str
@@ -358,6 +359,7 @@ class WatchRow(Row, total=False):
     polled_at_ms: int
     last_status: str
     error_count: int
+    retry_count: int
     timer: Timer
     due_at_ms: int
     outcome: str

@@ -55,12 +55,7 @@ def steps(context: BatchContext, row_id: str) -> Iterator[StepResult]:
     locked = context.ledger.update_if(
         table.passed("lock_expires_at_ms", now_ms) & table.absent("sent_at_ms"),
         key,
-        put={
-            "lock": context.token(),
-            "lock_expires_at_ms": now_ms + LOCK_MS,
-            "timer": "batch",
-            "due_at_ms": now_ms + LOCK_MS,
-        },
+        put={"lock": context.token(), "timer": "batch", **_lock_until(context)},
         remove=("exhausted_at_ms",),
     )
     if locked is None:
@@ -68,6 +63,11 @@ def steps(context: BatchContext, row_id: str) -> Iterator[StepResult]:
         yield StepResult("batch locked", ids=ids, due_at_ms=now_ms + LOCK_MS)
         return
     yield _step(context, key, locked)
+
+
+def _lock_until(context: BatchContext) -> BatchRow:
+    expires_at_ms = context.now_ms() + LOCK_MS
+    return {"lock_expires_at_ms": expires_at_ms, "due_at_ms": expires_at_ms}
 
 
 def _step(context: BatchContext, key: Key[BatchRow], batch: BatchRow) -> StepResult:
@@ -107,8 +107,7 @@ def _send(
         RetryLaterError: CloudFront is throttling, or the stack's own limits do not allow it yet.
     """
     if "halved_at_ms" in batch:
-        _halve(context, key, batch, items)
-        return StepResult("batch halved", "it was begun before", ids)
+        return _halve(context, key, batch, items, ids, reason="it was begun before")
     caller_reference = batch["caller_reference"]
     quota_reservations.reserve(
         context.ledger,
@@ -131,8 +130,8 @@ def _send(
         if not invalidations.may_refuse_one_item(exc.response):
             raise
         if len(items) > 1:
-            _halve(context, key, batch, items)
-            return StepResult("batch halved", str(exc), {**ids, "code": retryable.code_of(exc)})
+            ids = {**ids, "code": retryable.code_of(exc)}
+            return _halve(context, key, batch, items, ids, reason=str(exc))
         return _exhaust_retries(context, key, batch, exc, ids)
     watched = watches.invalidation(target, invalidation_id)
     watches.create(
@@ -140,6 +139,11 @@ def _send(
     )
     _end(context, key, {"watch_id": watched.id, "invalidation_id": invalidation_id})
     return StepResult("invalidation created", ids={**ids, "invalidation_id": invalidation_id})
+
+
+def _lock_lost(context: BatchContext, ids: Mapping[str, Any]) -> StepResult:
+    due_at_ms = context.now_ms() + LOCK_MS
+    return StepResult("batch locked", "the lock was lost", ids, due_at_ms)
 
 
 def _end(context: BatchContext, key: Key[BatchRow], put: BatchRow) -> None:
@@ -156,16 +160,25 @@ def _details(ids: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _halve(
-    context: BatchContext, key: Key[BatchRow], batch: BatchRow, items: Sequence[str]
-) -> None:
+    context: BatchContext,
+    key: Key[BatchRow],
+    batch: BatchRow,
+    items: Sequence[str],
+    ids: Mapping[str, Any],
+    *,
+    reason: str,
+) -> StepResult:
     """
     Put two batches in the place of one, so that an item that is refused stands alone in the end.
 
     The batch itself is never sent from the first write on, whatever dies in between. A batch is
-    never halved because a function died with it: CloudFront may have taken it.
+    never halved because a function died with it: CloudFront may have taken it. Nor by whoever has
+    lost the lock: whoever has it may have sent the whole.
     """
     now_ms = context.now_ms()
-    context.ledger.update(key, keep={"halved_at_ms": now_ms})
+    is_mine = table.equal("lock", batch["lock"])
+    if context.ledger.update_if(is_mine, key, keep={"halved_at_ms": now_ms}) is None:
+        return _lock_lost(context, ids)
     quota_reservations.release(context.ledger, batch["caller_reference"])
     middle = len(items) // 2
     for number, half in enumerate((items[:middle], items[middle:])):
@@ -183,6 +196,7 @@ def _halve(
         context.ledger.create(half_key, row)
         context.batch_timers.schedule(rows.row_id(half_key))
     _end(context, key, {})
+    return StepResult("batch halved", reason, ids)
 
 
 def _retry_later(
@@ -234,6 +248,10 @@ def _exhaust_retries(
     ids: Mapping[str, Any],
 ) -> StepResult:
     """Announce that *batch* failed, and have only a person send it again."""
+    is_mine = table.equal("lock", batch["lock"])
+    # Before anybody hears of it: whoever has lost the lock may be slower than who has sent it.
+    if context.ledger.update_if(is_mine, key, put=_lock_until(context)) is None:
+        return _lock_lost(context, ids)
     code = retryable.code_of(error)
     reason = (
         f"CloudFront does not take {batch['item_count']} paths of {batch['target_kind']} "
@@ -243,7 +261,7 @@ def _exhaust_retries(
     quota_reservations.release(context.ledger, batch["caller_reference"])
     context.dead_letters.send(body=timers.message(rows.row_id(key)), reason=reason)
     context.ledger.update_if(
-        table.equal("lock", batch["lock"]),
+        is_mine,
         key,
         put={"exhausted_at_ms": context.now_ms()},
         remove=("error_count", *_WAITING),

@@ -14,7 +14,7 @@ from cdn.telemetry import StepResult
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from cdn.aws.rows import ChangesRow
+    from cdn.aws.rows import ChangesRow, FlushRow
     from cdn.aws.table import Table
     from cdn.aws.timers import TimerQueue
     from cdn.invalidation.changes import Change
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
 # A flush that is this late has lost its timer: messages are redelivered long before.
 _LOST_AFTER_MS = 30_000
+
+# No change waits for longer because of errors that others met before it: whoever has mended the
+# cause uploads, and expects it to go.
+_MAX_BACKOFF_MS = 15 * 60 * 1_000
 
 _DIGEST_BYTES = 16
 
@@ -81,10 +85,26 @@ def collect(
         returning="ALL_OLD",
     )
     scheduled_at_ms = (before or {}).get("due_at_ms")
-    if scheduled_at_ms is None or scheduled_at_ms + _LOST_AFTER_MS < now_ms:
+    if before is None or scheduled_at_ms is None:
         context.flush_timers.schedule(bucket, after_ms=context.delays.quiet_period_ms)
+    elif scheduled_at_ms + _LOST_AFTER_MS < now_ms:
+        put: FlushRow = {"due_at_ms": due_at_ms}
+        _reschedule(context, bucket, before, put, after_ms=context.delays.quiet_period_ms)
+    elif before.get("retry_at_ms", 0) > now_ms + _MAX_BACKOFF_MS:
+        retry_at_ms = now_ms + _MAX_BACKOFF_MS
+        put = {"retry_at_ms": retry_at_ms, "due_at_ms": retry_at_ms}
+        _reschedule(context, bucket, before, put, after_ms=_MAX_BACKOFF_MS)
     ids = {"bucket": bucket, "changes": len(collected)}
     return StepResult("changes collected", ids=ids, due_at_ms=scheduled_at_ms or due_at_ms)
+
+
+def _reschedule(
+    context: CollectContext, bucket: str, before: FlushRow, put: FlushRow, *, after_ms: int
+) -> None:
+    """Have one more timer bring the flush back, however many invocations find it late at once."""
+    is_same = table.equal("due_at_ms", before["due_at_ms"])
+    if context.ledger.update_if(is_same, rows.flush(bucket), put=put) is not None:
+        context.flush_timers.schedule(bucket, after_ms=after_ms)
 
 
 def resume(context: CollectContext, bucket: str) -> StepResult | None:

@@ -247,6 +247,8 @@ def _end(context: FlushContext, run: FlushRun) -> bool:
 def _start_over(context: FlushContext, delays: FlushDelays, run: FlushRun) -> StepResult:
     """Release the lock; what was collected since it was acquired is the start of a new flush."""
     locked_at_ms = run.flush["lock_expires_at_ms"] - LOCK_MS
+    # Whoever lets changes go while some are planned means the others.
+    held = _HELD if run.flush.get("released") else ("held_item_count",)
     released = context.ledger.update_if(
         run.is_mine,
         rows.flush(run.bucket),
@@ -254,7 +256,7 @@ def _start_over(context: FlushContext, delays: FlushDelays, run: FlushRun) -> St
             "first_change_at_ms": locked_at_ms,
             "due_at_ms": locked_at_ms + delays.max_wait_ms,
         },
-        remove=(*LOCK, *_RETRIES, *_HELD),
+        remove=(*LOCK, *_RETRIES, *held),
     )
     due = context.now_ms() + LOCK_MS if released is None else due_at_ms(released, delays)
     return StepResult("flush continues", ids={"bucket": run.bucket}, due_at_ms=due)
@@ -298,6 +300,11 @@ def _exhaust_retries(
     context: FlushContext, run: FlushRun, error: Exception, ids: Mapping[str, Any]
 ) -> StepResult:
     """Announce that the flush failed, and have only a person or the next one retry it."""
+    expires_at_ms = context.now_ms() + LOCK_MS
+    put: FlushRow = {"lock_expires_at_ms": expires_at_ms, "due_at_ms": expires_at_ms}
+    # Before anybody hears of it: whoever has lost the lock may be slower than who has flushed.
+    if context.ledger.update_if(run.is_mine, rows.flush(run.bucket), put=put) is None:
+        return StepResult("flush locked", "the lock was lost", ids, expires_at_ms)
     reason = (
         f"the flush of bucket {run.bucket} met {retryable.MAX_ERRORS} errors in a row, "
         f"the last one {error}"

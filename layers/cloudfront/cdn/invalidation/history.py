@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from cdn.aws import rows
 from cdn.cloudfront import quotas
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from cdn.aws.rows import HistoryRow
     from cdn.invalidation.planner import Plan
@@ -19,6 +19,10 @@ MAX_KEYS = 1_000
 
 _MAX_REASONS = 100
 _MAX_KEYS_OF_REASON = 10
+
+# Whoever uploads chooses keys, and may choose such as do not compress: all of it fits one row.
+_MAX_KEY_BYTES = 150_000
+_MAX_REASON_BYTES = 80_000
 
 
 class Skipped(NamedTuple):
@@ -38,7 +42,7 @@ def row(plan: Plan, keys: Collection[str], *, cost_cents: int, expires_at_s: int
         for batch in plan.batches
     }
     return {
-        "keys": rows.pack(sorted(keys)[:MAX_KEYS]),
+        "keys": rows.pack(_first(sorted(keys), max_count=MAX_KEYS, max_bytes=_MAX_KEY_BYTES)),
         "key_count": len(keys),
         "skipped": rows.pack(by_reason(plan.skipped)),
         "widened": rows.pack(by_reason(plan.widened)),
@@ -57,18 +61,29 @@ def by_reason(reasons: Mapping[str, str]) -> list[Skipped]:
     Skipped(reason='no route', key_count=2, first_keys=['a', 'c'])
     """
     counts = Counter(reasons.values())
-    return [
-        Skipped(
-            reason,
-            count,
-            list(
-                islice(
-                    (key for key in sorted(reasons) if reasons[key] == reason), _MAX_KEYS_OF_REASON
-                )
-            ),
-        )
-        for reason, count in counts.most_common(_MAX_REASONS)
-    ]
+    left = _MAX_REASON_BYTES
+    found: list[Skipped] = []
+    for reason, count in counts.most_common(_MAX_REASONS):
+        left -= _size(reason)
+        keys = sorted(key for key in reasons if reasons[key] == reason)
+        first_keys = _first(keys, max_count=_MAX_KEYS_OF_REASON, max_bytes=left)
+        left -= sum(map(_size, first_keys))
+        found.append(Skipped(reason, count, first_keys))
+    return found
+
+
+def _first(keys: Iterable[str], *, max_count: int, max_bytes: int) -> list[str]:
+    first: list[str] = []
+    for key in keys:
+        max_bytes -= _size(key)
+        if max_bytes < 0 or len(first) == max_count:
+            break
+        first.append(key)
+    return first
+
+
+def _size(text: str) -> int:
+    return len(json.dumps(text)) + 1
 
 
 def skipped(history: HistoryRow) -> list[Skipped]:

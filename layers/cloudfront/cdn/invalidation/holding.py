@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cdn.aws import rows
+from cdn.aws import rows, table
 from cdn.invalidation import budget
 from cdn.invalidation.context import LOCK
 from cdn.telemetry import StepResult, moment
@@ -44,11 +44,15 @@ def hold(context: FlushContext, run: FlushRun, item_count: int) -> StepResult:
         outcome="held",
         details={**ids, "until": moment(day_ends_at_ms)},
     )
-    context.ledger.update_if(
-        run.is_mine,
-        rows.flush(run.bucket),
+    key = rows.flush(run.bucket)
+    held = context.ledger.update_if(
+        run.is_mine & table.absent("released"),
+        key,
         put={"held_item_count": max(1, item_count), "retry_at_ms": due, "due_at_ms": due},
         remove=LOCK,
     )
+    if held is None:
+        context.ledger.update_if(run.is_mine, key, put={"due_at_ms": now_ms}, remove=LOCK)
+        return StepResult("flush continues", "somebody has let it go", ids, now_ms)
     reason = f"{day} may cost {context.daily_items} items"
     return StepResult("changes held", reason, ids, due)

@@ -16,6 +16,8 @@ MAX_SHARE = Share(items=1_000, wildcards=10)
 
 NO_ROUTE = "no enabled distribution serves it"
 
+_MAX_UNRESOLVED = 5
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:
@@ -80,7 +82,7 @@ def make(
     Args:
         list_keys: Returns all keys under a prefix, sorted; None when too many to list.
         max_share: What a batch may take.
-        unresolved: Sentences about origins that may lead to the bucket as well.
+        unresolved: Sentences about origins that may lead to the bucket as well; the first are said.
     """
     keys = frozenset(keys)
     reached = set[str]()
@@ -114,7 +116,10 @@ def make(
             for target in sorted(items)
             for batch in _cut(target, without_covered(items[target]), max_share)
         ),
-        skipped=unnamed | dict.fromkeys(sorted(keys - reached), "; ".join([NO_ROUTE, *unresolved])),
+        skipped=unnamed
+        | dict.fromkeys(
+            sorted(keys - reached), "; ".join([NO_ROUTE, *unresolved[:_MAX_UNRESOLVED]])
+        ),
         widened=widened,
     )
 

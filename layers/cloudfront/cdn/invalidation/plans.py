@@ -130,7 +130,11 @@ def draft(
 
 
 def commit(context: FlushContext, bucket: str, plan_id: str, lock: str) -> bool:
-    """Make a drafted plan real, unless the lock was lost; return whether it is."""
+    """
+    Make a drafted plan real, unless the lock was lost; return whether it is.
+
+    A commitment whose answer was lost may be repeated.
+    """
     return (
         context.ledger.update_if(
             table.equal("lock", lock),

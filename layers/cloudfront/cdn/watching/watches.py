@@ -13,7 +13,8 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, cast
 
 from cdn.aws import retryable, rows, table
-from cdn.telemetry import StepResult, WatchKind, WatchOutcome
+from cdn.errors import RetryLaterError
+from cdn.telemetry import Outcome, StepResult, WatchKind, WatchOutcome
 from cdn.watching import announcing, polling, schedule, waiters
 
 if TYPE_CHECKING:
@@ -224,10 +225,10 @@ def steps(context: WatchContext, announcer: Announcer, watch_id: str) -> Iterato
     if watch is None:
         yield StepResult("watch gone", ids=ids)
         return
+    if context.now_ms() < watch.get("due_at_ms", 0):
+        yield StepResult("watch not due", ids=ids, due_at_ms=watch["due_at_ms"])
+        return
     if "outcome" not in watch:
-        if context.now_ms() < watch["due_at_ms"]:
-            yield StepResult("watch not due", ids=ids, due_at_ms=watch["due_at_ms"])
-            return
         result, watch = _poll(context, watch_id, watch)
         yield result
         if watch is None or "outcome" not in watch:
@@ -237,11 +238,12 @@ def steps(context: WatchContext, announcer: Announcer, watch_id: str) -> Iterato
 
 @dataclass(frozen=True, slots=True)
 class _Poll:
-    """How the watch has ended, if it has; the status; how many errors in a row."""
+    """How the watch has ended, if it has; the status; how many errors in a row; what to say."""
 
     outcome: WatchOutcome | None
     status: str
     error_count: int
+    said: Outcome
 
 
 def _poll(
@@ -259,7 +261,7 @@ def _poll(
         return StepResult("poll shared", ids=ids, due_at_ms=context.now_ms()), None
     ids |= {"status": polled.status, "poll_count": written["poll_count"]}
     if "outcome" not in written:
-        return StepResult("still in progress", ids=ids, due_at_ms=written["due_at_ms"]), written
+        return StepResult(polled.said, ids=ids, due_at_ms=written["due_at_ms"]), written
     if written["outcome"] == "completed":
         _learn(context, watch, ended_at_ms=written["ended_at_ms"])
     return StepResult("watch ended", written["outcome"], ids, context.now_ms()), written
@@ -290,6 +292,7 @@ def _evaluated(
     state = waiters.evaluate(waiter.acceptors, response)
     outcome: WatchOutcome | None = None
     error_count = 0
+    said: Outcome = "still in progress"
     if watch["etag"] and response.get("ETag", watch["etag"]) != watch["etag"]:
         outcome = "superseded"
     elif state == "success":
@@ -298,12 +301,17 @@ def _evaluated(
         outcome = "failed"
     elif retryable.error_code(response).startswith("NoSuch"):
         outcome = "gone"
-    elif state == "error" and not retryable.is_retryable(response):
+    elif state == "error" and retryable.is_retryable(response):
+        # It says nothing of what is watched, however late that is.
+        code = retryable.error_code(response)
+        said = retryable.outcome_of(RetryLaterError(waiter.operation, code))
+    elif state == "error":
+        said = "step failed"
         error_count = watch["error_count"] + 1
         outcome = "failed" if error_count >= retryable.MAX_ERRORS else None
     elif context.now_ms() >= watch["deadline_at_ms"]:
         outcome = "timed_out"
-    return _Poll(outcome, _status(response), error_count)
+    return _Poll(outcome, _status(response), error_count, said)
 
 
 def _write(context: WatchContext, watch_id: str, watch: WatchRow, polled: _Poll) -> WatchRow | None:

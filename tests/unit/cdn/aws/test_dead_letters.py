@@ -47,6 +47,27 @@ def test_reason_is_short(client_of):
         stub.assert_no_pending_responses()
 
 
+def test_reason_is_text(client_of):
+    """
+    Characters that SQS does not take, such as a key may have, are escaped in a reason.
+    """
+    client = client_of("sqs")
+    attribute = {"DataType": "String", "StringValue": "ü 語 \\x00 \\x1b \\ud800 \\uffff"}
+    request = {
+        "QueueUrl": "https://dead",
+        "MessageBody": "no json",
+        "MessageAttributes": {"reason": attribute},
+    }
+    with Stubber(client) as stub:
+        stub.add_response("send_message", {"MessageId": "m"}, request)
+
+        DeadLetterQueue(client, "https://dead").send(
+            body="no json", reason="ü 語 \x00 \x1b \ud800 \uffff"
+        )
+
+        stub.assert_no_pending_responses()
+
+
 def test_not_taken(client_of):
     """
     A letter that SQS does not take is to be sent later, and the error names the code.

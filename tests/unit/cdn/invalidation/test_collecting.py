@@ -108,6 +108,60 @@ class TestCollect:
 
         assert len(context.flush_timers.scheduled) == 2
 
+    def test_one_timer(self, context, ledger, time_source):
+        """
+        However many find it late, it gets one new timer at a time.
+        """
+        collecting.collect(context, "site", CHANGES[:1], FIRST)
+        time_source.s += 91
+
+        for number in range(5):
+            collecting.collect(context, "site", CHANGES[1:], Source(f"{number}", 1))
+
+        assert context.flush_timers.scheduled == [("site", 2_000)] * 2
+
+    def test_late_at_once(self, context, ledger, time_source):
+        """
+        So it is if another has seen to it since the row was read.
+        """
+        collecting.collect(context, "site", CHANGES[:1], FIRST)
+        time_source.s += 91
+        seen: list[Any] = []
+
+        def see_to_it(params, **_):
+            if b"if_not_exists" in params["body"] and not seen:
+                seen.append(params)
+                return
+            if len(seen) == 1:
+                seen.append(params)
+                collecting.collect(context, "site", CHANGES[1:], FIRST)
+
+        event = "before-call.dynamodb.UpdateItem"
+        ledger.client.meta.events.register_first(event, see_to_it)
+        collecting.collect(context, "site", CHANGES[1:], SECOND)
+        ledger.client.meta.events.unregister(event, see_to_it)
+
+        assert len(seen) == 2
+        assert context.flush_timers.scheduled == [("site", 2_000)] * 2
+
+    @pytest.mark.parametrize("hours", [1, 4])
+    def test_backing_off(self, context, ledger, time_source, hours):
+        """
+        A new change waits a quarter of an hour at most for a flush that backs off for hours.
+        """
+        collecting.collect(context, "site", CHANGES[:1], FIRST)
+        retry_at_ms = time_source.now_ms() + hours * 3_600_000
+        put = {"retry_at_ms": retry_at_ms, "due_at_ms": retry_at_ms}
+        ledger.update(rows.flush("site"), put=put)
+
+        for number in range(3):
+            collecting.collect(context, "site", CHANGES[1:], Source(f"{number}", 1))
+
+        flush = ledger.get(rows.flush("site"))
+        soon_ms = time_source.now_ms() + 900_000
+        assert (flush["retry_at_ms"], flush["due_at_ms"]) == (soon_ms, soon_ms)
+        assert context.flush_timers.scheduled == [("site", 2_000), ("site", 900_000)]
+
 
 class TestResume:
     @pytest.fixture

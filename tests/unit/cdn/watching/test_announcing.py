@@ -1,10 +1,13 @@
 """An end is announced once, after what the watch had reserved was released."""
 
 import pytest
+from botocore.stub import Stubber
 
 from cdn.aws import rows
+from cdn.aws.announcements import Announcer
 from cdn.cloudfront import quota_reservations, quotas
 from cdn.cloudfront.quotas import Share
+from cdn.telemetry import Topic
 from cdn.watching import announcing
 
 WATCH_ID = "invalidation/E1/I1"
@@ -73,3 +76,30 @@ class TestAnnounce:
 
         assert (result.outcome, result.reason) == ("end announced", "it was before")
         assert ledger.get(rows.watch(WATCH_ID)) == row
+
+    @pytest.mark.parametrize(
+        ("code", "status", "outcome", "pauses_s"),
+        [
+            ("AuthorizationError", 403, "step failed", [30, 60, 120]),
+            ("Throttling", 400, "throttled", [5, 10, 20]),
+        ],
+    )
+    def test_refused(self, ledger, client_of, watch, code, status, outcome, pauses_s):
+        """
+        What does not take it is asked again after longer and longer pauses.
+        """
+        topic_arns: dict[Topic, str] = {"attention": "arn:attention", "routine": "arn:routine"}
+        announcer = Announcer(client_of("events"), "default", client_of("sns"), topic_arns)
+        results = []
+        with Stubber(announcer.events) as bus, Stubber(announcer.sns) as topic:
+            for _ in pauses_s:
+                bus.add_response("put_events", {"FailedEntryCount": 0})
+                topic.add_client_error("publish", code, http_status_code=status)
+                results.append(announce(ledger, announcer, ledger.get(rows.watch(WATCH_ID))))
+
+        row = ledger.get(rows.watch(WATCH_ID))
+        assert {result.outcome for result in results} == {outcome}
+        due_at_ms = [result.due_at_ms for result in results]
+        assert due_at_ms == [1_790_000_022_000 + pause_s * 1_000 for pause_s in pauses_s]
+        assert row["due_at_ms"] == due_at_ms[-1]
+        assert "announced_at_ms" not in row

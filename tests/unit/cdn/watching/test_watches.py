@@ -8,6 +8,7 @@ from cdn.aws import rows
 from cdn.cloudfront import targets
 from cdn.watching import watches
 from cdn.watching.watches import WatchContext
+from local.cloudfront import ServiceError
 
 
 @pytest.fixture
@@ -77,6 +78,32 @@ class TestSteps:
         assert result.ids["distribution_id"] == watched.target.id
         assert result.due_at_ms == context.now_ms() + 20_000
 
+    @pytest.mark.parametrize(
+        ("code", "status", "outcome"),
+        [
+            ("Throttling", 400, "throttled"),
+            ("InternalFailure", 500, "step failed"),
+            ("AccessDenied", 403, "step failed"),
+        ],
+    )
+    def test_refused(
+        self, context, announcer, account, time_source, watched, code, status, outcome
+    ):
+        """
+        A poll that CloudFront refuses says so, and ends no watch, however late it is.
+        """
+
+        def refuse(*_):
+            raise ServiceError(code, "Rate exceeded", status=status)
+
+        account.call = refuse
+        time_source.s += 86_400
+
+        (result,) = step(context, announcer, watched)
+
+        assert (result.outcome, result.ids["status"]) == (outcome, code)
+        assert result.due_at_ms > context.now_ms()
+
     def test_ended(self, context, announcer, time_source, watched):
         """
         A poll that finds the end says so, and then that it was announced, and as what.
@@ -113,6 +140,22 @@ class TestSteps:
 
         assert ledger.get(key)["expires_at_s"] == int(time_source.s) + rows.WATCH_TTL_S
         assert "timer" not in ledger.get(key)
+
+    def test_announced_later(self, context, announcer, ledger, time_source, watched):
+        """
+        An announcement that nobody took is made again when its pause is over, not before.
+        """
+        key, now_ms = rows.watch(watched.id), time_source.now_ms()
+        ledger.update(
+            key, put={"outcome": "completed", "ended_at_ms": now_ms, "due_at_ms": now_ms + 9_000}
+        )
+
+        (result,) = step(context, announcer, watched)
+        assert (result.outcome, result.due_at_ms) == ("watch not due", now_ms + 9_000)
+        time_source.s += 9
+        (result,) = step(context, announcer, watched)
+
+        assert result.outcome == "end announced"
 
 
 class TestCreate:
