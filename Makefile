@@ -68,7 +68,7 @@ prove: functions-environment development-environment ## Run the long tests (PROF
 		--numprocesses auto --dist worksteal --ignore=tests/benchmarks $(ARGS)
 	@$(DEVELOPMENT_PYTHON) -m pytest -q -m prove tests/benchmarks
 
-mutants: functions-environment development-environment ## List small changes that no test notices (PACKAGE=aws)
+mutants: functions-environment development-environment ## List changes of conditions that no unit test notices (PACKAGE=aws)
 	@FUNCTIONS_PYTHON=$(FUNCTIONS_PYTHON) $(DEVELOPMENT_PYTHON) -m tests.mutation "$$PACKAGE"
 
 bench: functions-environment development-environment ## Measure signing, as ratios, into bench.json

@@ -1,5 +1,5 @@
 """
-`make mutants PACKAGE=…`: print each small change of a package of the layer that no test notices.
+`make mutants PACKAGE=…`: print each change of a condition in a package that no test notices.
 
 mutmut finds modules by their folders, so it works in a copy of the repository in which `cdn` lies
 in src/, and runs the package's own tests.
@@ -64,6 +64,23 @@ def mutmut(folder: Path, *arguments: str, quiet: bool = True) -> subprocess.Comp
     )
 
 
+def is_text_alone(diff: str) -> bool:
+    """
+    Return whether a change is one of a text alone, of which mutmut has three kinds.
+
+    >>> is_text_alone('-  if name == "a":\\n+  if name == "XXaXX":')
+    True
+    >>> is_text_alone('-  if name == "a":\\n+  if name != "a":')
+    False
+    """
+    lines = [line for line in diff.splitlines() if not line.startswith(("---", "+++"))]
+    removed, added = (
+        "".join(line[1:] for line in lines if line.startswith(sign)).lower().replace("xx", "")
+        for sign in "-+"
+    )
+    return removed == added
+
+
 def main() -> int:
     packages = sorted(path.parent.name for path in LAYER.glob("cdn/*/__init__.py"))
     parser = argparse.ArgumentParser(description="Print what no test of a package notices.")
@@ -78,8 +95,9 @@ def main() -> int:
             return run.returncode
         results = [line.strip() for line in mutmut(folder, "results").stdout.splitlines()]
         survivors = [line.split(":")[0] for line in results if line.endswith(": survived")]
-        for survivor in survivors:
-            sys.stdout.write(f"{mutmut(folder, 'show', survivor).stdout}\n")
+        diffs = [mutmut(folder, "show", survivor).stdout for survivor in survivors]
+        survivors = [diff for diff in diffs if not is_text_alone(diff)]
+        sys.stdout.write("\n".join(survivors))
     sys.stdout.write(f"{package}: {len(survivors)} changes that no test notices\n")
     return 0
 
