@@ -47,6 +47,7 @@ class _Rows:
     now: Callable[[], float]
     stale_s: float
     writes: dict[str, dict[_RowKey, _LastWrite]] = field(default_factory=dict)
+    expired_at_s: dict[str, int] = field(default_factory=dict)
 
     def written(self, table: Table, key: _RowKey, before: Item | None) -> None:
         self.writes.setdefault(table.name, {})[key] = _LastWrite(self.now(), before)
@@ -55,11 +56,13 @@ class _Rows:
     def stale(self, table: Table) -> Iterator[None]:
         """Let each row of *table* be as it was before its last write."""
         since_s = self.now() - self.stale_s
-        before = {
-            key: write.before
+        recent = {
+            key: write
             for key, write in self.writes.get(table.name, {}).items()
             if write.at_s > since_s
         }
+        self.writes[table.name] = recent
+        before = {key: write.before for key, write in recent.items()}
         current = {key: table.get_item(*key) for key in before}
         _set(table, before)
         try:
@@ -71,7 +74,11 @@ class _Rows:
         """Delete the rows whose time to live is over."""
         if table.ttl.get("TimeToLiveStatus") != "ENABLED":
             return
-        attribute, now_s = table.ttl["AttributeName"], self.now()
+        attribute, now_s = table.ttl["AttributeName"], int(self.now())
+        # It is in whole seconds, and to look through all rows takes long.
+        if self.expired_at_s.get(table.name) == now_s:
+            return
+        self.expired_at_s[table.name] = now_s
         expired = [
             (item.hash_key, item.range_key)
             for item in table.all_items()

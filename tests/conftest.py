@@ -14,7 +14,12 @@ settings.register_profile(
     "quick",
     deadline=None,
     derandomize=True,
-    # `make mutants` runs each test many times in one process.
+)
+# `make mutants` runs each test many times in one process, and looks for what most cases notice.
+settings.register_profile(
+    "mutants",
+    settings.get_profile("quick"),
+    max_examples=10,
     suppress_health_check=[HealthCheck.differing_executors],
 )
 settings.load_profile("quick")

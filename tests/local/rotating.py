@@ -37,6 +37,7 @@ from tests.secrecy import leaks
 NO_COOKIES = CookieRules(None, None, cross_site=False)
 START = datetime(2026, 11, 22, 8, tzinfo=UTC)
 CALLER = "rotate_keys"
+READS = ("Get", "List", "Describe", "Query")
 HOST = "media.example.com"
 URL = f"https://{HOST}/film.mp4"
 CANARY = f"https://{HOST}/canary.txt"

@@ -47,6 +47,12 @@ def running(*, handlers=HANDLERS, **how):
         yield cloud
 
 
+def rounds(limit=200):
+    """Count the rounds of a loop; fail if it does not end by itself."""
+    yield from range(limit)
+    raise AssertionError(f"it does not end within {limit} rounds")
+
+
 def upload(cloud, *keys):
     for key in keys:
         cloud.put(key, b"new", content_type="text/plain")

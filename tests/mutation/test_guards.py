@@ -10,22 +10,40 @@ import pytest
 from tests.mutation import guards, plugin
 
 ROOT = Path(__file__).parents[2]
-ENDLESS_S = 600
+ENDLESS_S = 240
+
+# Some seconds each: `make prove` tries every twelfth.
+MUTANTS = [
+    pytest.param(mutant, id=mutant.name, marks=pytest.mark.full if n % 12 else pytest.mark.prove)
+    for n, mutant in enumerate(guards.all_mutants())
+]
+
+_STEPS = "tests/local/invalidation"
+# What only whole steps show, and in which of them.
+_NOTICED_BY = {
+    "cdn.invalidation.batches": ("test_lost_locks.py::TestBatch", "test_batch_steps.py"),
+    "cdn.invalidation.context": ("test_lost_locks.py::TestFlush",),
+    "cdn.invalidation.flushes": (
+        "test_flush_races.py::TestRaces::test_upload_in_the_middle",
+        "test_lost_locks.py::TestFlush",
+    ),
+    "cdn.invalidation.halving": ("test_lost_locks.py::TestFlush",),
+    "cdn.invalidation.holding": ("test_lost_locks.py::TestFlush",),
+    "cdn.invalidation.plans": (
+        "test_flush_steps.py::TestCommitted",
+        "test_lost_locks.py::TestFlush",
+    ),
+}
 
 
 def tests_of(module):
-    """
-    Return what is to notice a mutant: the module's own tests first, then its package's.
-
-    Of whole runs of the suite only those are tried that are about steps and who comes in between.
-    """
-    package, _, name = module.removeprefix("cdn.").rpartition(".")
-    own = f"tests/unit/cdn/{package}/test_{name}.py".replace("//", "/")
-    whole = ("flush_steps", "batch_steps", "halving", "holding", "flush_races", "second_actor")
-    paths = [own, *[f"tests/local/{package}/test_{what}.py" for what in whole]]
-    if package:
-        paths.append(f"tests/unit/cdn/{package}")
-    return [path for path in paths if (ROOT / path).exists()]
+    """Return what is to notice a mutant: named tests, or its own first, then its package's."""
+    if module in _NOTICED_BY:
+        return [f"{_STEPS}/{name}" for name in _NOTICED_BY[module]]
+    *packages, name = module.removeprefix("cdn.").split(".")
+    folder = "/".join(["tests/unit/cdn", *packages])
+    own = f"{folder}/test_{name}.py"
+    return [own] * (ROOT / own).exists() + [folder] * bool(packages)
 
 
 def unnoticed(mutant):
@@ -48,8 +66,7 @@ def unnoticed(mutant):
     return "" if run.returncode == pytest.ExitCode.TESTS_FAILED else run.stdout + run.stderr
 
 
-@pytest.mark.prove
-@pytest.mark.parametrize("mutant", [pytest.param(one, id=one.name) for one in guards.all_mutants()])
+@pytest.mark.parametrize("mutant", MUTANTS)
 def test_noticed(mutant):
     """
     Without any one guard some test fails.

@@ -122,7 +122,9 @@ class TestRaces:
 
         due = flush(cloud, tokens())
         assert committed(cloud) == [("/a/*",)]
-        while due is not None:
+        for _ in suite.rounds():
+            if due is None:
+                break
             cloud.world.virtual_time.jump_to(due / 1000)
             due = flush(cloud, tokens())
 

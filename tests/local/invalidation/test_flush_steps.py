@@ -276,7 +276,7 @@ def test_commitment_repeated(cloud, ledger):
 
     assert plans.commit(context, "site", "one", "mine")
     assert plans.commit(context, "site", "one", "mine")
-    assert not plans.commit(context, "site", "another", "mine")
+    assert not plans.commit(context, "site", "one", "another's")
 
 
 class TestCommitted:
@@ -327,10 +327,16 @@ class TestCommitted:
 
     def test_draft_expires(self, cloud, ledger, committed):
         """
-        A draft does.
+        A draft does, and so does all that belongs to it.
         """
         (batch,) = ledger.query(rows.batches("site", committed))
-        assert 0 < batch["expires_at_s"] - cloud.world.virtual_time.now() <= rows.PLAN_TTL_S
+        draft = ledger.get(rows.plan("site", committed))
+        history = ledger.get(rows.history("site", committed))
+        ttls = [
+            row["expires_at_s"] - cloud.world.virtual_time.now() for row in (batch, draft, history)
+        ]
+        # From when it was written, some minutes ago.
+        assert all(rows.PLAN_TTL_S - 1_000 < ttl <= rows.PLAN_TTL_S for ttl in ttls)
 
     def test_plan_is_kept(self, cloud, ledger, committed):
         """
@@ -368,6 +374,28 @@ class TestCommitted:
         flush(cloud)
 
         assert waiting(ledger) == []
+
+    @pytest.mark.parametrize("nth", range(1, 7))
+    def test_sent_at_the_same_moment(self, cloud, ledger, committed, nth):
+        """
+        So does one that is sent before whichever conditional write of a flush.
+        """
+        (batch,) = ledger.query(rows.batches("site", committed))
+
+        def send():
+            removed = ("expires_at_s", "timer", "due_at_ms")
+            ledger.update(rows.key_of(batch), put={"sent_at_ms": 1}, remove=removed)
+
+        cloud.world.faults.restart()
+        cloud.world.faults.second_actor = send
+        cloud.world.faults.rules.append(
+            Rule(does=Does.SECOND_ACTOR_BEFORE, conditional=True, nth=nth)
+        )
+
+        assert flush(cloud)[-1].outcome == "flush finished"
+
+        assert waiting(ledger) == []
+        assert "sent_at_ms" in ledger.get(rows.key_of(batch))
 
 
 class TestSkipped:

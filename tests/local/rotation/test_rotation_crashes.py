@@ -5,7 +5,6 @@ import pytest
 from local.faults import Does, Rule
 from tests.local import rotating
 
-READS = ("Get", "List", "Describe", "Query")
 # A life takes seconds and has some 400 calls, so `make prove` hits every sixteenth of them.
 PARTS = 16
 EVERY_PART = [
@@ -25,25 +24,23 @@ def ended(cloud):
     return sorted(cloud.states().values()), len(cloud.members()), len(cloud.public_keys())
 
 
-def live(*rules, at=None, runs=1, each=None):
+def live(*rules, each=None):
     """
     Let the first key come to its end; return that, and each call that was made, with its step.
 
     Args:
-        at: Before the call of this number, other *runs* of rotation come in between.
         each: Is called before each run, to change what happens to it.
     """
     with rotating.running(canary=True, seed=1) as cloud:
         cloud.container()
         cloud.faults.rules.extend(rules)
-        cloud.faults.at = at
-        cloud.faults.meanwhile = lambda: [cloud.tick() for _ in range(runs)]
+        cloud.faults.meanwhile = cloud.tick
         cloud.settle(
             max_ticks=2_000 if each else 80,
             until=lambda _: over(cloud),
             before=each and each(cloud),
         )
-        return ended(cloud), cloud.made, cloud.faults.at is None
+        return ended(cloud), cloud.made
 
 
 def hit_each(does):
@@ -60,7 +57,7 @@ def hit_each(does):
             if not hit:
                 nth = 1
                 done.clear()
-            elif not last.startswith(READS) and (nth, last) not in done:
+            elif not last.startswith(rotating.READS) and (nth, last) not in done:
                 # It may have been written, and something else come next.
                 done.add((nth, last))
                 nth = 1
@@ -82,7 +79,7 @@ class TestCrash:
         """
         A run may die at each of its calls, in one life: no link breaks, and nothing is left over.
         """
-        end, made, _ = live(each=hit_each(does))
+        end, made = live(each=hit_each(does))
 
         assert end == EXPECTED
         crashed = [call.operation for step, call in made if step == "Crash"]
@@ -94,11 +91,11 @@ class TestCrash:
         """
         So it is with every call alone: dying before the next one leaves AWS the same.
         """
-        _, made, _ = live()
+        _, made = live()
         for step, call in made[part::PARTS]:
             with subtests.test(step=step, call=f"{call.number} {call.operation}"):
                 rule = Rule(does=Does.CRASH_AFTER, caller=rotating.CALLER, nth=call.number)
-                end, again, _ = live(rule)
+                end, again = live(rule)
 
                 assert end == EXPECTED
                 assert any(step == "Crash" for step, _ in again)
@@ -118,26 +115,9 @@ class TestTwoAtOnce:
 
             return before
 
-        end, _, _ = live(each=prepare)
+        end, _ = live(each=prepare)
 
         assert end == EXPECTED
-
-    @pytest.mark.parametrize("part", EVERY_PART)
-    def test_every(self, part, subtests):
-        """
-        However many runs come between any two calls, the end is the same, or one key is lost.
-        """
-        _, made, _ = live()
-        for step, call in made[part::PARTS]:
-            runs = 1 + call.number % 5
-            with subtests.test(step=step, call=f"{call.number} {call.operation}", runs=runs):
-                end, _, met = live(at=call.number, runs=runs)
-
-                parts, *counts = end
-                lost = parts.count("deleted") - 1
-                assert met
-                assert lost in {0, 1}
-                assert (parts[lost:], *counts) == EXPECTED
 
 
 class TestBusy:
@@ -158,7 +138,7 @@ class TestBusy:
             does=Does.FAIL, caller=rotating.CALLER, operation=operation, status=status, code=code
         )
 
-        end, made, _ = live(rule)
+        end, made = live(rule)
 
         assert end == EXPECTED
         assert any(call.operation == operation for _, call in made)
@@ -168,6 +148,6 @@ class TestBusy:
         """
         Whatever is refused for now is done later.
         """
-        end, _, _ = live(each=hit_each(Does.THROTTLE))
+        end, _ = live(each=hit_each(Does.THROTTLE))
 
         assert end == EXPECTED

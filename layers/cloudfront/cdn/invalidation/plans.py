@@ -135,10 +135,9 @@ def commit(context: FlushContext, bucket: str, plan_id: str, lock: str) -> bool:
 
     A commitment whose answer was lost may be repeated.
     """
-    is_free = table.absent("plan_id") | table.equal("plan_id", plan_id)
     return (
         context.ledger.update_if(
-            table.equal("lock", lock) & is_free,
+            table.equal("lock", lock),
             rows.flush(bucket),
             put={"plan_id": plan_id},
         )
@@ -167,7 +166,7 @@ def schedule(context: FlushContext, bucket: str, plan_id: str, lock: str) -> Ite
     ]
     if plan is None:
         context.ledger.delete(batch_keys)
-        _release(context, bucket, plan_id, lock)
+        _release(context, bucket, lock)
         reason = "its row does not exist; what is pending is planned anew"
         yield StepResult("plan gone", reason, {"bucket": bucket, "plan_id": plan_id})
         return
@@ -193,12 +192,8 @@ def schedule(context: FlushContext, bucket: str, plan_id: str, lock: str) -> Ite
                 details={"bucket": bucket, "plan_id": plan_id, **skipped._asdict()},
             )
     context.ledger.delete(Key(pk, sk) for pk, sk in rows.unpack(plan["change_row_keys"]))
-    _release(context, bucket, plan_id, lock)
+    _release(context, bucket, lock)
 
 
-def _release(context: FlushContext, bucket: str, plan_id: str, lock: str) -> None:
-    context.ledger.update_if(
-        table.equal("lock", lock) & table.equal("plan_id", plan_id),
-        rows.flush(bucket),
-        remove=("plan_id",),
-    )
+def _release(context: FlushContext, bucket: str, lock: str) -> None:
+    context.ledger.update_if(table.equal("lock", lock), rows.flush(bucket), remove=("plan_id",))

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 # More than any revocation takes; what is left then, the next ticks see to.
 _MAX_STEPS = 20
 
+# Whoever was outrun observes again at once; one who is throttled does not do so for long.
+_MAX_ERRORS = 3
+
 
 @dataclass(frozen=True, slots=True)
 class Revocation:
@@ -122,10 +125,14 @@ def _follow(
     context: RotationContext, to_revoke: Mapping[str, str], report: Callable[[StepResult], object]
 ) -> Observed:
     """Take steps until no revoked key is trusted or signs, or rotation waits."""
+    error_count = 0
     for _ in range(_MAX_STEPS):
         tick = reconcile.tick(context)
         report(tick.result)
-        if tick.error or isinstance(tick.step, Wait) or _done(tick.observed, to_revoke):
+        error_count += bool(tick.error)
+        if error_count == _MAX_ERRORS or isinstance(tick.step, Wait):
+            break
+        if _done(tick.observed, to_revoke):
             break
     return reconcile.observe(context)
 

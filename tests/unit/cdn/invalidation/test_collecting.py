@@ -10,6 +10,7 @@ from cdn.invalidation import changes, collecting
 from cdn.invalidation.changes import Change
 from cdn.invalidation.collecting import CollectContext, Source
 from cdn.invalidation.flushes import FlushDelays
+from local.faults import Does, Rule
 
 FIRST, SECOND = Source("first", 1_790_000_000_000), Source("second", 1_790_000_000_500)
 CHANGES = [Change("a.css", "created", "01", 1), Change("b.css", "deleted", "02", 2)]
@@ -160,3 +161,41 @@ class TestCollect:
         soon_ms = time_source.now_ms() + 900_000
         assert (flush["retry_at_ms"], flush["due_at_ms"]) == (soon_ms, soon_ms)
         assert context.flush_timers.scheduled == [("site", 2_000), ("site", 900_000)]
+
+
+class TestResume:
+    @pytest.fixture
+    def forgotten(self, ledger):
+        """Changes of which no flush row tells."""
+        (packed,) = changes.pack(CHANGES)
+        key = rows.changes("site", at_ms=FIRST.sent_at_ms, token="first")
+        ledger.replace(key, {"changes": packed})
+
+    def test_forgotten(self, context, ledger, time_source, forgotten):
+        """
+        Changes that no flush row tells of start a flush, and schedule it.
+        """
+        result: Any = collecting.resume(context, "site")
+
+        flush = ledger.get(rows.flush("site"))
+        assert result.outcome == "flush resumed"
+        assert flush["first_change_at_ms"] == flush["last_change_at_ms"] == time_source.now_ms()
+        assert context.flush_timers.scheduled == [("site", 2_000)]
+
+    def test_collected_meanwhile(self, context, ledger, faults, forgotten):
+        """
+        A flush that others have started meanwhile stays theirs.
+        """
+        others: list[Any] = []
+
+        def collect():
+            collecting.collect(context, "site", CHANGES, SECOND)
+            others.append(ledger.get(rows.flush("site")))
+
+        faults.second_actor = collect
+        faults.rules.append(Rule(does=Does.SECOND_ACTOR_BEFORE, conditional=True))
+
+        assert collecting.resume(context, "site") is None
+
+        assert [ledger.get(rows.flush("site"))] == others
+        assert len(context.flush_timers.scheduled) == 1
