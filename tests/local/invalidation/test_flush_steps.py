@@ -276,7 +276,7 @@ def test_commitment_repeated(cloud, ledger):
 
     assert plans.commit(context, "site", "one", "mine")
     assert plans.commit(context, "site", "one", "mine")
-    assert not plans.commit(context, "site", "another", "mine")
+    assert not plans.commit(context, "site", "one", "another's")
 
 
 class TestCommitted:

@@ -175,7 +175,7 @@ class TestResume:
         """
         Changes that no flush row tells of start a flush, and schedule it.
         """
-        result = collecting.resume(context, "site")
+        result: Any = collecting.resume(context, "site")
 
         flush = ledger.get(rows.flush("site"))
         assert result is not None
