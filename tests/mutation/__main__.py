@@ -65,12 +65,12 @@ def mutmut(folder: Path, *arguments: str, quiet: bool = True) -> subprocess.Comp
 
 
 def is_text_alone(diff: str) -> bool:
-    """
+    r"""
     Return whether a change is one of a text alone, of which mutmut has three kinds.
 
-    >>> is_text_alone('-  if name == "a":\\n+  if name == "XXaXX":')
+    >>> is_text_alone('-  if name == "a":\n+  if name == "XXaXX":')
     True
-    >>> is_text_alone('-  if name == "a":\\n+  if name != "a":')
+    >>> is_text_alone('-  if name == "a":\n+  if name != "a":')
     False
     """
     lines = [line for line in diff.splitlines() if not line.startswith(("---", "+++"))]
