@@ -36,7 +36,7 @@ _NOTICED_BY = {
 }
 
 
-def tests_of(module):
+def files_with_tests(module):
     """Return what is to notice a mutant: named tests, or its own first, then its package's."""
     if module in _NOTICED_BY:
         return [f"{_STEPS}/{name}" for name in _NOTICED_BY[module]]
@@ -52,7 +52,7 @@ def unnoticed(mutant):
     arguments = ("-p", "tests.mutation.plugin", "-p", "no:cacheprovider", "-q", "-x")
     try:
         run = subprocess.run(
-            [sys.executable, "-m", "pytest", *arguments, *tests_of(mutant.module)],
+            [sys.executable, "-m", "pytest", *arguments, *files_with_tests(mutant.module)],
             cwd=ROOT,
             env=os.environ | {plugin.VARIABLE: f"{mutant.module}:{number}"},
             capture_output=True,

@@ -166,11 +166,11 @@ def read(kind: type[S], environ: Mapping[str, str] | None = None) -> S:
     A number is written in digits, a tuple with commas between its items, a mapping as
     `name=value` with commas between them. A mapping may be empty, and so may what can be None.
 
-    >>> environ = {"LEDGER_TABLE": "l", "METRICS_NAMESPACE": "n"}
-    >>> environ |= {"FLUSH_TIMERS_URL": "f", "WATCH_TIMERS_URL": "w"}
-    >>> read(SweepSettings, environ).flush_timers_url
-    'f'
-    >>> read(SweepSettings, {})
+    >>> environ = {"LEDGER_TABLE": "l", "WATCH_TIMERS_URL": "w", "METRICS_NAMESPACE": "n"}
+    >>> environ |= {"ATTENTION_TOPIC_ARN": "a", "ROUTINE_TOPIC_ARN": "r", "EVENT_BUS_NAME": "b"}
+    >>> read(PollWatchesSettings, environ).watch_timers_url
+    'w'
+    >>> read(PollWatchesSettings, {})
     Traceback (most recent call last):
     cdn.errors.SettingError: environment variable LEDGER_TABLE must be set
     """

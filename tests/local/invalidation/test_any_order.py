@@ -139,6 +139,7 @@ def run(*, examples, steps):
     )
 
 
+@pytest.mark.prove
 def test_any_order():
     """
     Whatever happens in between, every change is sent after it happened, and paid for once.

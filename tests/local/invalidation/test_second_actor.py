@@ -53,7 +53,7 @@ def run(function, *rules):
     "function",
     [
         "collect_changes",
-        "plan_invalidations",
+        pytest.param("plan_invalidations", marks=pytest.mark.prove),
         pytest.param("send_invalidations", marks=pytest.mark.prove),
         pytest.param("poll_watches", marks=pytest.mark.prove),
     ],

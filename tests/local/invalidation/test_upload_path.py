@@ -521,9 +521,8 @@ class TestWatch:
 
         assert kinds(cloud) == ["Invalidation Gone"]
 
-    @pytest.mark.parametrize(
-        ("times", "kind"), [(6, "Completed"), pytest.param(12, "Failed", marks=pytest.mark.prove)]
-    )
+    @pytest.mark.prove
+    @pytest.mark.parametrize(("times", "kind"), [(6, "Completed"), (12, "Failed")])
     def test_unexpected(self, cloud, times, kind):
         """
         A poll that is refused unexpectedly is no end, unless that happens for half a day.

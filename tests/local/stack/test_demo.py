@@ -158,6 +158,7 @@ class TestAttack:
             assert chapter.claims.broken == []
             assert len(chapter.claims.results) == 4
 
+    @pytest.mark.prove
     def test_no_ceiling(self):
         """
         Whoever allows a day ten times as much loses the claim that money is held.
