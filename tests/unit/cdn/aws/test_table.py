@@ -112,6 +112,10 @@ CONDITIONS = [
     (table.passed("number", 2), True),
     (table.passed("number", 1), False),
     (table.passed("other", 1), True),
+    (table.at_most("number", 1), True),
+    (table.at_most("number", 0), False),
+    (table.at_most("other", 0), True),
+    (table.at_most("other", -1), False),
     (table.equal("number", 1) & table.absent("text"), False),
 ]
 
