@@ -401,7 +401,7 @@ def test_short_storm():
     storm(examples=1, steps=100)
 
 
-@pytest.mark.prove
+@pytest.mark.full
 def test_storm():
     """
     So it is with a thousand.
